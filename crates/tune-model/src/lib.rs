@@ -1,1 +1,69 @@
-//! tune-model
+//! Settings, values, the catalog, profiles and every result type of `tune`.
+//!
+//! Nothing here touches the machine: this crate reads no file, makes no system call and compiles the same on every
+//! system.
+
+pub mod catalog;
+pub mod effective;
+pub mod limits;
+pub mod profile;
+pub mod quantity;
+pub mod setting;
+pub mod storable;
+pub mod system;
+pub mod tunable;
+
+pub use catalog::{Catalog, Mutability, TakesHold, Tunable};
+pub use effective::Effective;
+pub use limits::{Limits, Verdict};
+pub use profile::{Profile, Requirement, Severity, Subject};
+pub use quantity::{PortRange, Quantity, QuantityError};
+pub use setting::{Kind, Setting, UnknownSetting};
+pub use storable::{Piece, Storable};
+pub use system::{Place, System};
+pub use tunable::Slot;
+
+/// Gives a type that is shown and read as text the same form in JSON.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! serialize_as_text {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+/// Gives a type that is shown and read as text the same form in JSON, both ways.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! serde_as_text {
+    ($type:ty) => {
+        $crate::serialize_as_text!($type);
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+/// Returns the candidate most like `name`, if one is like it at all.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// Returns `; did you mean "…"?` for a hint, and nothing without one.
+#[must_use]
+pub fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default()
+}

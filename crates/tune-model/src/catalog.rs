@@ -1,0 +1,216 @@
+//! The catalog: what is known of each native tunable, as data.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::system::System;
+use crate::tunable::Slot;
+
+/// What one write of a tunable reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// The whole host.
+    Host,
+    /// The network namespace of the writer.
+    Netns,
+}
+
+/// When a tunable can be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Mutability {
+    /// At run time, both ways.
+    Live,
+    /// At run time, upwards only.
+    RaiseOnly,
+    /// At boot only.
+    Boot,
+    /// Never.
+    Fixed,
+}
+
+/// Whom a change reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TakesHold {
+    /// Every connection, at once.
+    AllConnections,
+    /// Connections made from then on.
+    NewConnections,
+    /// Connections closed from then on.
+    NewCloses,
+    /// Listening sockets made from then on.
+    NewListeners,
+    /// Keepalive timers set from then on; a running timer keeps its time.
+    NewKeepaliveCycles,
+    /// The host as a whole, at once.
+    Host,
+}
+
+impl TakesHold {
+    /// Returns whom a change reaches, in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::AllConnections => "all connections, at once",
+            Self::NewConnections => "connections made from then on",
+            Self::NewCloses => "connections closed from then on; running timers keep their time",
+            Self::NewListeners => "sockets that listen from then on; restart the service",
+            Self::NewKeepaliveCycles => "keepalive timers set from then on; running timers keep their time",
+            Self::Host => "the host, at once",
+        }
+    }
+}
+
+/// Where the key is when looked at from a namespace that is not the initial one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Elsewhere {
+    /// There is no such key.
+    Absent,
+    /// The key shows the host's value and cannot be written.
+    ReadOnly,
+    /// Either, by kernel release.
+    Varies,
+}
+
+/// What is known of one native tunable.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tunable {
+    /// The name, as the system writes it.
+    pub name: String,
+    /// What it does, in a few sentences.
+    pub meaning: String,
+    /// The unit in which the system shows it.
+    pub unit: String,
+    /// The names of its fields, where it holds several.
+    #[serde(default)]
+    pub fields: Vec<String>,
+    /// What every supported kernel takes, per field.
+    #[serde(default)]
+    pub accepted: Vec<(i128, i128)>,
+    /// What a profile may ask for, per field: stricter than the kernel.
+    #[serde(default)]
+    pub allowed: Vec<(i128, i128)>,
+    /// The default, where it is the same constant on every supported kernel.
+    #[serde(default)]
+    pub default: Vec<i128>,
+    /// The name of the rule by which the kernel computes the default.
+    pub default_rule: Option<String>,
+    /// The default in words.
+    pub default_text: Option<String>,
+    /// Constant defaults by the first release that has them, oldest first.
+    #[serde(default)]
+    pub default_since: Vec<(String, Vec<i128>)>,
+    /// What one write reaches.
+    pub scope: Reach,
+    /// Where a new network namespace takes the value from: `default` or `initial`.
+    pub new_netns: Option<String>,
+    /// How a host-wide key looks from another network namespace.
+    pub elsewhere: Option<Elsewhere>,
+    /// When it can be changed.
+    pub mutability: Mutability,
+    /// Whom a change reaches.
+    pub takes_hold: TakesHold,
+    /// The first release that has it, where known.
+    pub since: Option<String>,
+    /// The first release that has it per network namespace, where known.
+    pub netns_since: Option<String>,
+    /// The last release that has it.
+    pub until: Option<String>,
+    /// The kernel module it comes with.
+    pub module: Option<String>,
+    /// What can go wrong, a sentence each.
+    #[serde(default)]
+    pub cautions: Vec<String>,
+    /// Why values that the kernel takes and a profile may not ask for are refused.
+    pub unsafe_values: Option<String>,
+    /// The primary source.
+    pub source: String,
+}
+
+impl Tunable {
+    /// Returns how many integers it holds; 0 for a text.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        if self.is_text() { 0 } else { self.fields.len().max(1) }
+    }
+
+    /// Tells whether it holds a text that is no row of integers.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.unit == "list"
+    }
+
+    /// Returns the slots it is made of: itself, or one per field.
+    #[must_use]
+    pub fn slots(&self) -> Vec<Slot> {
+        match self.fields.len() {
+            0 => vec![Slot::whole(&self.name)],
+            fields => (0..fields).map(|field| Slot::field(&self.name, field)).collect(),
+        }
+    }
+
+    /// Returns what a profile may ask for in a field.
+    #[must_use]
+    pub fn allowed_in(&self, field: Option<usize>) -> Option<(i128, i128)> {
+        self.allowed.get(field.unwrap_or(0)).copied()
+    }
+
+    /// Returns what every supported kernel takes in a field.
+    #[must_use]
+    pub fn accepted_in(&self, field: Option<usize>) -> Option<(i128, i128)> {
+        self.accepted.get(field.unwrap_or(0)).copied()
+    }
+}
+
+/// The tunables of one system.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CatalogFile {
+    tunable: Vec<Tunable>,
+}
+
+/// The tunables of one system, in the order in which they are shown.
+#[derive(Debug)]
+pub struct Catalog {
+    rows: Vec<Tunable>,
+    by_name: BTreeMap<String, usize>,
+}
+
+impl Catalog {
+    fn parse(source: &str) -> Self {
+        let file: CatalogFile = toml::from_str(source).expect("the built-in catalog parses; a test reads it");
+        let by_name = file.tunable.iter().enumerate().map(|(at, row)| (row.name.clone(), at)).collect();
+        Self { rows: file.tunable, by_name }
+    }
+
+    /// Returns the catalog of a system.
+    #[must_use]
+    pub fn of(system: System) -> &'static Self {
+        static LINUX: LazyLock<Catalog> =
+            LazyLock::new(|| Catalog::parse(include_str!("../catalog/linux.toml")));
+        static NONE: LazyLock<Catalog> = LazyLock::new(|| Catalog::parse("tunable = []"));
+        match system {
+            System::Linux => &LINUX,
+            System::FreeBsd | System::Solaris => &NONE,
+        }
+    }
+
+    /// Returns what is known of a tunable.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tunable> {
+        self.by_name.get(name).map(|at| &self.rows[*at])
+    }
+
+    /// Returns every tunable, in the order in which they are shown.
+    pub fn iter(&self) -> impl Iterator<Item = &Tunable> {
+        self.rows.iter()
+    }
+}
