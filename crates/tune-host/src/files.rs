@@ -184,6 +184,9 @@ impl RootedFiles {
     ///
     /// [`FileError::Missing`] when a directory on the way does not exist, [`FileError::Other`] on a link loop.
     pub fn locate(&self, path: &Path) -> Result<PathBuf, FileError> {
+        if self.root == Path::new("/") {
+            return Ok(path.to_owned());
+        }
         Ok(self.outside(&self.resolve(path)?))
     }
 
@@ -217,7 +220,7 @@ impl RootedFiles {
                 }
                 Ok(_) => inside = next,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && pending.is_empty() => {
-                    inside = next
+                    inside = next;
                 }
                 Err(error) => return Err(file_error(path, &error)),
             }
@@ -259,7 +262,8 @@ impl Files for RootedFiles {
             return Err(FileError::WrongKind(path.to_owned()));
         }
         let file = std::fs::File::open(self.locate(path)?).map_err(fail)?;
-        let mut content = Vec::new();
+        // Room at once: files of the kernel may answer a second read with nothing.
+        let mut content = Vec::with_capacity(4096);
         file.take(MAX_FILE + 1).read_to_end(&mut content).map_err(fail)?;
         if content.len() as u64 > MAX_FILE {
             return Err(FileError::TooLarge { path: path.to_owned(), limit: MAX_FILE });

@@ -4,20 +4,29 @@
 //! system.
 
 pub mod catalog;
+pub mod claim;
 pub mod effective;
+pub mod finding;
 pub mod limits;
+pub mod plan;
 pub mod profile;
 pub mod quantity;
+pub mod reading;
 pub mod setting;
 pub mod storable;
 pub mod system;
+pub mod transaction;
 pub mod tunable;
 
 pub use catalog::{Catalog, Mutability, TakesHold, Tunable};
+pub use claim::Claims;
 pub use effective::Effective;
+pub use finding::{Finding, Status};
 pub use limits::{Limits, Verdict};
+pub use plan::{Effect, Plan, Step};
 pub use profile::{Profile, Requirement, Severity, Subject};
 pub use quantity::{PortRange, Quantity, QuantityError};
+pub use reading::{Layer, LayerValues, Reading, Readings, Text, Unread, Values};
 pub use setting::{Kind, Setting, UnknownSetting};
 pub use storable::{Piece, Storable};
 pub use system::{Place, System};

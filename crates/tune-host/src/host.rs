@@ -1,0 +1,198 @@
+//! The machine as `tune` sees it.
+
+use std::path::{Path, PathBuf};
+
+use tune_model::plan::{FileImage, Namespace};
+
+use crate::files::{FileError, Files};
+
+/// Why a tunable could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// There is no such tunable here.
+    #[error("{0} does not exist here")]
+    Missing(String),
+    /// The caller may not read it.
+    #[error("{0} may not be read by this user")]
+    Denied(String),
+    /// The name cannot be a tunable's.
+    #[error("{0:?} is not the name of a tunable")]
+    BadName(String),
+    /// There is no running system to ask.
+    #[error("{0} has no live value in an image")]
+    NotLive(String),
+    /// The namespace it was to be read in is gone.
+    #[error("the network namespace {0} no longer exists")]
+    NamespaceGone(String),
+    /// Anything else the system said.
+    #[error("{name} cannot be read: {reason}")]
+    Failed {
+        /// The tunable.
+        name: String,
+        /// The system's own words.
+        reason: String,
+    },
+}
+
+/// Why a tunable could not be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// There is no such tunable here.
+    #[error("{0} does not exist here")]
+    Missing(String),
+    /// The caller may not write it.
+    #[error("{0} may not be written by this user")]
+    Denied(String),
+    /// The kernel's settings are mounted read-only, as in most containers.
+    #[error("{0} is on a read-only mount")]
+    ReadOnly(String),
+    /// The kernel refused the value.
+    #[error("the kernel refused {value:?} for {name}")]
+    Refused {
+        /// The tunable.
+        name: String,
+        /// The value.
+        value: String,
+    },
+    /// The kernel took only the beginning of the text.
+    #[error("the kernel took only {taken} of {length} bytes of {value:?} for {name}")]
+    Short {
+        /// The tunable.
+        name: String,
+        /// The value.
+        value: String,
+        /// How many bytes it took.
+        taken: usize,
+        /// How many there were.
+        length: usize,
+    },
+    /// The name cannot be a tunable's.
+    #[error("{0:?} is not the name of a tunable")]
+    BadName(String),
+    /// There is no running system to write to.
+    #[error("{0} has no live value in an image")]
+    NotLive(String),
+    /// The namespace it was to be written in is gone.
+    #[error("the network namespace {0} no longer exists")]
+    NamespaceGone(String),
+    /// Anything else the system said.
+    #[error("{name} cannot be written: {reason}")]
+    Failed {
+        /// The tunable.
+        name: String,
+        /// The system's own words.
+        reason: String,
+    },
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// What the process itself sees: the host, or the container it runs in.
+    Own,
+    /// A network namespace chosen by `--netns`: the running kernel only.
+    Namespace(Namespace),
+    /// An offline image: files only.
+    Image(PathBuf),
+}
+
+/// How the caller's network namespace relates to that of the first process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// The same: the host itself, or a container as a whole.
+    None,
+    /// A network namespace of its own over the host's files.
+    NetworkOnly,
+    /// A network namespace of its own, and files of its own.
+    NetworkAndFiles,
+    /// The caller may not look.
+    Unknown,
+}
+
+/// What kind of system it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The kernel's name, as `uname -s` prints it; `None` for an image.
+    pub kernel: Option<String>,
+    /// The kernel's release, as `uname -r` prints it; `None` for an image.
+    pub release: Option<String>,
+    /// The host's name; `None` for an image.
+    pub host_name: Option<String>,
+}
+
+/// A machine that can be looked at. Nothing here changes anything.
+pub trait Host {
+    /// Returns the files.
+    fn files(&self) -> &dyn Files;
+
+    /// Returns what kind of system it is.
+    fn identity(&self) -> Identity;
+
+    /// Returns what is looked at.
+    fn scope(&self) -> &Scope;
+
+    /// Returns how the network namespace relates to that of the first process.
+    fn isolation(&self) -> Isolation;
+
+    /// Returns the size of a page in bytes.
+    fn page_size(&self) -> u64;
+
+    /// Returns physical memory in bytes where the caller has stated it, as `--root` requires.
+    fn stated_ram(&self) -> Option<u64>;
+
+    /// Returns the kernel's text of each tunable, in the scope looked at, in the order asked for.
+    fn read_tunables(&self, names: &[&str]) -> Vec<Result<String, ReadError>>;
+
+    /// Tells for each tunable whether the caller could write it, without writing.
+    fn writable_tunables(&self, names: &[&str]) -> Vec<Result<(), WriteError>>;
+
+    /// Returns a regular file with mode, owner and extended attributes, or `None` where there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::WrongKind`] for anything but a regular file.
+    fn file_image(&self, path: &Path) -> Result<Option<FileImage>, FileError>;
+}
+
+/// A machine that can be changed. Only the execution of a journaled plan is given one.
+pub trait Machine: Host {
+    /// Returns a tunable's text in a namespace, or in the caller's own.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ReadError`].
+    fn read_in(&self, namespace: Option<&Namespace>, name: &str) -> Result<String, ReadError>;
+
+    /// Writes a tunable's text in one piece. It says nothing about what the kernel made of it: read it back.
+    ///
+    /// # Errors
+    ///
+    /// Any [`WriteError`]; of a tunable with several fields some may have changed even so.
+    fn write_in(&self, namespace: Option<&Namespace>, name: &str, value: &str) -> Result<(), WriteError>;
+
+    /// Replaces, makes or removes a regular file, all or nothing, durable when it returns.
+    ///
+    /// The new file is made beside it under a hidden name that ends in `tag`, which nothing that reads boot settings
+    /// takes for one of its own.
+    ///
+    /// # Errors
+    ///
+    /// Any [`FileError`]; the file is then as it was, and nothing is left beside it.
+    fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError>;
+
+    /// Removes what an interrupted [`Machine::replace_file`] with this tag left beside the file.
+    ///
+    /// # Errors
+    ///
+    /// Any [`FileError`] but [`FileError::Missing`].
+    fn remove_leftover(&self, path: &Path, tag: &str) -> Result<(), FileError>;
+
+    /// Makes a directory, or removes it when it is empty; durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// Any [`FileError`].
+    fn set_directory(&self, path: &Path, present: bool) -> Result<(), FileError>;
+}

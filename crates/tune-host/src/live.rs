@@ -1,0 +1,190 @@
+//! The running system, and offline images.
+
+use std::path::{Path, PathBuf};
+
+use tune_model::plan::{FileImage, Namespace};
+
+use crate::files::{FileError, Files, RootedFiles, file_error};
+use crate::host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
+use crate::{replace, sys};
+
+/// The running system, or an offline image of one.
+///
+/// Live values are those of the caller's own network namespace, or of the one chosen; an image has none.
+#[derive(Debug)]
+pub struct LiveHost {
+    files: RootedFiles,
+    scope: Scope,
+    ram: Option<u64>,
+}
+
+/// Why a network namespace could not be entered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NamespaceError {
+    /// There is none of that name, and no such process.
+    #[error("there is no network namespace {0:?}")]
+    Missing(String),
+    /// The caller may not enter it.
+    #[error("network namespace {0:?} may not be entered by this user")]
+    Denied(String),
+    /// The file is no network namespace.
+    #[error("{0:?} is not a network namespace")]
+    NotOne(String),
+    /// This system has none.
+    #[error("this system has no network namespaces")]
+    Unsupported,
+    /// Anything else the system said.
+    #[error("network namespace {name:?} cannot be entered: {reason}")]
+    Failed {
+        /// The namespace.
+        name: String,
+        /// The system's own words.
+        reason: String,
+    },
+}
+
+impl LiveHost {
+    /// The system that the process itself sees.
+    #[must_use]
+    pub fn own() -> Self {
+        Self { files: RootedFiles::new("/"), scope: Scope::Own, ram: None }
+    }
+
+    /// A network namespace of this host, by its name under `/run/netns` or by the id of a process in it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`NamespaceError`].
+    pub fn namespace(name: &str) -> Result<Self, NamespaceError> {
+        let namespace = sys::find_namespace(name)?;
+        Ok(Self { files: RootedFiles::new("/"), scope: Scope::Namespace(namespace), ram: None })
+    }
+
+    /// An offline image below `root`, of a machine with `ram` bytes of memory, where that is known.
+    pub fn image(root: impl Into<PathBuf>, ram: Option<u64>) -> Self {
+        let root = root.into();
+        Self { files: RootedFiles::new(&root), scope: Scope::Image(root), ram }
+    }
+
+    /// Returns where a path of this host really is: the same, or below the image's root.
+    ///
+    /// # Errors
+    ///
+    /// As [`RootedFiles::locate`].
+    pub fn locate(&self, path: &Path) -> Result<PathBuf, FileError> {
+        self.files.locate(path)
+    }
+
+    const fn chosen(&self) -> Option<&Namespace> {
+        match &self.scope {
+            Scope::Namespace(namespace) => Some(namespace),
+            _ => None,
+        }
+    }
+}
+
+impl Host for LiveHost {
+    fn files(&self) -> &dyn Files {
+        &self.files
+    }
+
+    fn identity(&self) -> Identity {
+        match self.scope {
+            Scope::Image(_) => Identity { kernel: None, release: None, host_name: None },
+            _ => sys::identity(),
+        }
+    }
+
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    fn isolation(&self) -> Isolation {
+        match self.scope {
+            Scope::Own => sys::isolation(),
+            Scope::Namespace(_) => Isolation::NetworkOnly,
+            Scope::Image(_) => Isolation::None,
+        }
+    }
+
+    fn page_size(&self) -> u64 {
+        sys::page_size()
+    }
+
+    fn stated_ram(&self) -> Option<u64> {
+        self.ram
+    }
+
+    fn read_tunables(&self, names: &[&str]) -> Vec<Result<String, ReadError>> {
+        if matches!(self.scope, Scope::Image(_)) {
+            return names.iter().map(|name| Err(ReadError::NotLive((*name).to_owned()))).collect();
+        }
+        let read = || names.iter().map(|name| sys::read_tunable(name)).collect();
+        sys::within(self.chosen(), read).unwrap_or_else(|error| {
+            let reason = error.to_string();
+            names
+                .iter()
+                .map(|name| Err(ReadError::Failed { name: (*name).to_owned(), reason: reason.clone() }))
+                .collect()
+        })
+    }
+
+    fn writable_tunables(&self, names: &[&str]) -> Vec<Result<(), WriteError>> {
+        if matches!(self.scope, Scope::Image(_)) {
+            return names.iter().map(|name| Err(WriteError::NotLive((*name).to_owned()))).collect();
+        }
+        let check = || names.iter().map(|name| sys::writable_tunable(name)).collect();
+        sys::within(self.chosen(), check).unwrap_or_else(|error| {
+            let reason = error.to_string();
+            names
+                .iter()
+                .map(|name| Err(WriteError::Failed { name: (*name).to_owned(), reason: reason.clone() }))
+                .collect()
+        })
+    }
+
+    fn file_image(&self, path: &Path) -> Result<Option<FileImage>, FileError> {
+        match self.locate(path) {
+            Err(FileError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+            Ok(real) => replace::image(&real).map_err(|error| file_error(path, &error)),
+        }
+    }
+}
+
+impl Machine for LiveHost {
+    fn read_in(&self, namespace: Option<&Namespace>, name: &str) -> Result<String, ReadError> {
+        match sys::within(namespace, || sys::read_tunable(name)) {
+            Ok(read) => read,
+            Err(NamespaceError::Missing(gone)) => Err(ReadError::NamespaceGone(gone)),
+            Err(error) => Err(ReadError::Failed { name: name.to_owned(), reason: error.to_string() }),
+        }
+    }
+
+    fn write_in(&self, namespace: Option<&Namespace>, name: &str, value: &str) -> Result<(), WriteError> {
+        match sys::within(namespace, || sys::write_tunable(name, value)) {
+            Ok(written) => written,
+            Err(NamespaceError::Missing(gone)) => Err(WriteError::NamespaceGone(gone)),
+            Err(error) => Err(WriteError::Failed { name: name.to_owned(), reason: error.to_string() }),
+        }
+    }
+
+    fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError> {
+        replace::replace(&self.locate(path)?, image, tag).map_err(|error| file_error(path, &error))
+    }
+
+    fn remove_leftover(&self, path: &Path, tag: &str) -> Result<(), FileError> {
+        let left = replace::aside(&self.locate(path)?, tag);
+        match std::fs::remove_file(&left) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file_error(&left, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn set_directory(&self, path: &Path, present: bool) -> Result<(), FileError> {
+        let real = self.locate(path)?;
+        let changed = if present { std::fs::create_dir(&real) } else { std::fs::remove_dir(&real) };
+        changed.and_then(|()| replace::sync_parent(&real)).map_err(|error| file_error(path, &error))
+    }
+}

@@ -1,0 +1,152 @@
+//! Linux: `/proc/sys`, and network namespaces.
+//!
+//! `/proc/sys/net` shows the network namespace of the calling *thread*, at the moment the file is opened.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
+use nix::unistd::{AccessFlags, access};
+use tune_model::plan::Namespace;
+
+use crate::host::{Isolation, ReadError, WriteError};
+use crate::live::NamespaceError;
+
+/// The kernel answers a second `read` of a number with nothing, so the first must have room for everything.
+const ROOM: usize = 64 << 10;
+
+pub(crate) fn read_tunable(name: &str) -> Result<String, ReadError> {
+    let path = crate::sysctl_path(name).ok_or_else(|| ReadError::BadName(name.to_owned()))?;
+    let read = || {
+        let mut buffer = vec![0; ROOM];
+        let length = File::open(&path)?.read(&mut buffer)?;
+        buffer.truncate(length);
+        Ok(buffer)
+    };
+    let bytes = read().map_err(|error: io::Error| read_error(name, &error))?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
+fn read_error(name: &str, error: &io::Error) -> ReadError {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT | Errno::ENOTDIR) => ReadError::Missing(name.to_owned()),
+        Some(Errno::EACCES | Errno::EPERM) => ReadError::Denied(name.to_owned()),
+        _ => ReadError::Failed { name: name.to_owned(), reason: error.to_string() },
+    }
+}
+
+/// Writes in one piece: the kernel ignores every `write` but the first, and answers that it took it.
+pub(crate) fn write_tunable(name: &str, value: &str) -> Result<(), WriteError> {
+    let path = crate::sysctl_path(name).ok_or_else(|| WriteError::BadName(name.to_owned()))?;
+    let text = format!("{value}\n");
+    let written = OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write(text.as_bytes()));
+    match written {
+        Ok(taken) if taken == text.len() => Ok(()),
+        Ok(taken) => Err(WriteError::Short {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            taken,
+            length: text.len(),
+        }),
+        Err(error) => Err(write_error(name, value, error.raw_os_error().map(Errno::from_raw), &error)),
+    }
+}
+
+fn write_error(name: &str, value: &str, errno: Option<Errno>, error: &dyn std::error::Error) -> WriteError {
+    let name = name.to_owned();
+    match errno {
+        Some(Errno::ENOENT | Errno::ENOTDIR) => WriteError::Missing(name),
+        Some(Errno::EACCES | Errno::EPERM) => WriteError::Denied(name),
+        Some(Errno::EROFS) => WriteError::ReadOnly(name),
+        Some(Errno::EINVAL | Errno::ERANGE) => WriteError::Refused { name, value: value.to_owned() },
+        _ => WriteError::Failed { name, reason: error.to_string() },
+    }
+}
+
+/// Asks `access(2)`, which tells the truth about mode bits and read-only mounts alike.
+pub(crate) fn writable_tunable(name: &str) -> Result<(), WriteError> {
+    let path = crate::sysctl_path(name).ok_or_else(|| WriteError::BadName(name.to_owned()))?;
+    access(&path, AccessFlags::W_OK).map_err(|errno| write_error(name, "", Some(errno), &errno))
+}
+
+/// Runs `work` in a network namespace, on a thread of its own that ends with it.
+pub(crate) fn within<T: Send>(
+    namespace: Option<&Namespace>,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, NamespaceError> {
+    let Some(namespace) = namespace else { return Ok(work()) };
+    let file = open_namespace(namespace)?;
+    let enter = || {
+        setns(&file, CloneFlags::CLONE_NEWNET).map_err(|errno| failed(&namespace.name, &errno.into()))?;
+        Ok(work())
+    };
+    std::thread::scope(|threads| {
+        threads.spawn(enter).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Opens the very namespace that was meant: a name or process id may stand for another one by now.
+fn open_namespace(wanted: &Namespace) -> Result<File, NamespaceError> {
+    let (file, found) = open_named(&wanted.name)?;
+    if (found.device, found.inode) == (wanted.device, wanted.inode) {
+        return Ok(file);
+    }
+    Err(NamespaceError::Missing(wanted.name.clone()))
+}
+
+pub(crate) fn find_namespace(name: &str) -> Result<Namespace, NamespaceError> {
+    Ok(open_named(name)?.1)
+}
+
+fn open_named(name: &str) -> Result<(File, Namespace), NamespaceError> {
+    let path = namespace_path(name).ok_or_else(|| NamespaceError::Missing(name.to_owned()))?;
+    let file = File::open(&path).map_err(|error| failed(name, &error))?;
+    let kind = fstatfs(&file).map_err(|errno| failed(name, &errno.into()))?.filesystem_type();
+    if kind != NSFS_MAGIC {
+        return Err(NamespaceError::NotOne(name.to_owned()));
+    }
+    let found = file.metadata().map_err(|error| failed(name, &error))?;
+    let namespace = Namespace { name: name.to_owned(), device: found.dev(), inode: found.ino() };
+    Ok((file, namespace))
+}
+
+fn namespace_path(name: &str) -> Option<PathBuf> {
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        return None;
+    }
+    let named = Path::new("/run/netns").join(name);
+    if !named.exists() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Path::new("/proc").join(name).join("ns/net"));
+    }
+    Some(named)
+}
+
+fn failed(name: &str, error: &io::Error) -> NamespaceError {
+    let name = name.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound => NamespaceError::Missing(name),
+        io::ErrorKind::PermissionDenied => NamespaceError::Denied(name),
+        _ => NamespaceError::Failed { name, reason: error.to_string() },
+    }
+}
+
+pub(crate) fn isolation() -> Isolation {
+    let identity = |path: &str| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let same = |a: &str, b: &str| Some(identity(a)? == identity(b)?);
+    // Mount namespaces do not tell: `ip netns exec` makes one that still shows the host's /etc.
+    match same("/proc/thread-self/ns/net", "/proc/1/ns/net") {
+        None => Isolation::Unknown,
+        Some(true) => Isolation::None,
+        Some(false) => match same("/etc/sysctl.d", "/proc/1/root/etc/sysctl.d")
+            .or_else(|| same("/etc", "/proc/1/root/etc"))
+        {
+            Some(false) => Isolation::NetworkAndFiles,
+            Some(true) => Isolation::NetworkOnly,
+            None => Isolation::Unknown,
+        },
+    }
+}

@@ -1,0 +1,23 @@
+//! What every system answers in the same way.
+
+use nix::sys::utsname::uname;
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::host::Identity;
+
+pub(crate) fn identity() -> Identity {
+    let text = |part: &std::ffi::OsStr| Some(part.to_string_lossy().into_owned());
+    match uname() {
+        Ok(name) => Identity {
+            kernel: text(name.sysname()),
+            release: text(name.release()),
+            host_name: text(name.nodename()),
+        },
+        Err(_) => Identity { kernel: None, release: None, host_name: None },
+    }
+}
+
+pub(crate) fn page_size() -> u64 {
+    let said = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    said.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+}
