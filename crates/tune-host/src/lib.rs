@@ -2,14 +2,20 @@
 //!
 //! [`Host`] looks, [`Machine`] changes; what is only looked at can therefore not be changed by mistake.
 
+pub mod backend;
 pub mod files;
 pub mod host;
 pub mod live;
 mod replace;
+mod solve;
 mod sys;
 mod sysctl_name;
 
+pub use backend::{
+    Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
+};
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
 pub use host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use live::{LiveHost, NamespaceError};
+pub use solve::solve_scalar;
 pub use sysctl_name::sysctl_path;

@@ -1,1 +1,2 @@
-//! tune-linux
+//! Linux.
+mod settings;

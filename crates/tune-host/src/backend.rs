@@ -1,0 +1,186 @@
+//! What each system must know about itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use tune_model::catalog::{Mutability, TakesHold};
+use tune_model::claim::{ScopeClaims, TakenOver};
+use tune_model::plan::Change;
+use tune_model::profile::Scale;
+use tune_model::{
+    Catalog, Effect, Effective, Limits, Place, Quantity, Readings, Setting, Slot, Storable, System, Values,
+};
+
+use crate::host::Host;
+
+/// How a system provides a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provision {
+    /// From these slots, which can be changed.
+    Slots(Vec<Slot>),
+    /// From other settings' slots; it is judged by itself and changed through them.
+    Derived(Vec<Slot>),
+    /// It is always this.
+    Fixed(Quantity),
+    /// Not at all.
+    None,
+}
+
+impl Provision {
+    /// Returns the slots that the setting is read from.
+    #[must_use]
+    pub fn slots(&self) -> &[Slot] {
+        match self {
+            Self::Slots(slots) | Self::Derived(slots) => slots,
+            Self::Fixed(_) | Self::None => &[],
+        }
+    }
+}
+
+/// What a setting amounts to, and what to beware of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assessment {
+    /// The effective value.
+    pub effective: Effective,
+    /// Cautions about this very value, a sentence each.
+    pub cautions: Vec<String>,
+}
+
+/// New values of slots, as the system will show them.
+pub type Targets = BTreeMap<Slot, String>;
+
+/// Why no value can be found for a setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unsolvable {
+    /// Nothing that the system can keep is inside the bounds.
+    #[error("{message}")]
+    NotStorable {
+        /// What was asked for and why it cannot be had.
+        message: String,
+        /// The nearest values that can be had.
+        neighbours: Vec<String>,
+    },
+    /// What it depends on cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// A line that would win over ours at the next boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// The slot that would not have our value.
+    pub slot: Slot,
+    /// The value that it would have.
+    pub value: Option<String>,
+    /// The line that would win.
+    pub place: Option<Place>,
+    /// The line's text.
+    pub text: Option<String>,
+    /// Whether `--take-over` could comment it out.
+    pub can_take_over: bool,
+}
+
+/// What has to be done so that the next boot makes the wanted values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Persistence {
+    /// The effects, in order.
+    pub effects: Vec<Effect>,
+    /// The values that change.
+    pub changes: Vec<Change>,
+    /// Lines that would still win.
+    pub overrides: Vec<Override>,
+    /// Lines that are commented out for it, by slot.
+    pub taken_over: BTreeMap<Slot, Vec<TakenOver>>,
+    /// What an administrator should know: other tools that would decide differently.
+    pub warnings: Vec<String>,
+    /// Files that `tune` wrote and somebody else has changed since: path, what was left there, what is there.
+    pub edited: Vec<Edited>,
+    /// The values that the next boot will then make, by tunable.
+    pub predicted: BTreeMap<String, String>,
+}
+
+/// A file that `tune` wrote and somebody else has changed since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The file.
+    pub path: PathBuf,
+    /// What `tune` had left there, or the line that it had commented out.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+    /// The slots whose boot values depend on it.
+    pub slots: Vec<Slot>,
+}
+
+/// How boot settings are to be persisted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PersistOptions {
+    /// Comment out lines that would win.
+    pub take_over: bool,
+    /// Replace what somebody else has changed since.
+    pub overwrite_foreign: bool,
+}
+
+/// A system: its catalog, its arithmetic, its boot files. It describes and never acts.
+pub trait Backend {
+    /// Returns the system.
+    fn system(&self) -> System;
+
+    /// Returns its catalog.
+    fn catalog(&self) -> &'static Catalog {
+        Catalog::of(self.system())
+    }
+
+    /// Returns how it provides a setting.
+    fn provision(&self, setting: Setting) -> Provision;
+
+    /// Returns what a setting amounts to, given the values of its tunables.
+    fn assess(&self, setting: Setting, values: &dyn Values) -> Assessment;
+
+    /// Returns the values that a setting can be given, in its base unit; `None` for kinds that are no numbers.
+    fn storable(&self, setting: Setting, values: &dyn Values) -> Option<Storable>;
+
+    /// Finds values for a setting's slots that satisfy the bounds, as near to the present ones as they allow.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsolvable`] with the neighbours.
+    fn solve(&self, setting: Setting, limits: &Limits, values: &dyn Values) -> Result<Targets, Unsolvable>;
+
+    /// Returns memory and page size, which scaled bounds depend on.
+    ///
+    /// # Errors
+    ///
+    /// Says why they cannot be told.
+    fn scale(&self, host: &dyn Host) -> Result<Scale, String>;
+
+    /// Reads tunables: now, after the next boot, and by default.
+    fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings;
+
+    /// Returns why a new value would be dangerous on this host as it is used now, if it would.
+    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String>;
+
+    /// Plans the boot files for `claims`, whose boot layer says what is wanted; `before` is the state as it is.
+    fn persist(
+        &self,
+        host: &dyn Host,
+        before: &ScopeClaims,
+        claims: &ScopeClaims,
+        readings: &Readings,
+        options: PersistOptions,
+    ) -> Persistence;
+
+    /// Tells whether an effect is one that this system's plans can contain; journals are not trusted.
+    fn may_do(&self, effect: &Effect) -> bool;
+
+    /// Tells whether the boot layer exists in the host's scope.
+    fn has_boot_layer(&self, host: &dyn Host) -> bool;
+
+    /// Returns when a tunable can be changed and whom that reaches.
+    fn behaviour(&self, tunable: &str) -> (Mutability, TakesHold) {
+        self.catalog()
+            .get(tunable)
+            .map_or((Mutability::Live, TakesHold::Host), |row| (row.mutability, row.takes_hold))
+    }
+}
