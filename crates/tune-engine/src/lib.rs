@@ -1,1 +1,5 @@
-//! tune-engine
+//! Holds profiles against a host and plans the changes.
+
+pub mod findings;
+pub mod subject;
+pub mod wish;

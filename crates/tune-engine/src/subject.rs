@@ -1,0 +1,149 @@
+//! Settings and native tunables under one roof: a native slot is a setting of itself.
+
+use std::collections::BTreeMap;
+
+use tune_host::{Assessment, Backend, Provision, Targets, Unsolvable, solve_scalar};
+use tune_model::reading::{Layer, Readings, Text, Unread, Values};
+use tune_model::{Effective, Kind, Limits, Quantity, Slot, Storable, Subject};
+
+/// A look at the values of one layer, with planned values laid over them.
+#[derive(Debug, Clone)]
+pub struct View<'a> {
+    readings: &'a Readings,
+    base: Base,
+    planned: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Base {
+    Layer(Layer),
+    BootWithoutTune,
+    Default,
+}
+
+impl<'a> View<'a> {
+    /// The values as they are in a layer.
+    #[must_use]
+    pub const fn layer(readings: &'a Readings, layer: Layer) -> Self {
+        Self { readings, base: Base::Layer(layer), planned: BTreeMap::new() }
+    }
+
+    /// The values after the next boot, had `tune` written nothing.
+    #[must_use]
+    pub const fn boot_without_tune(readings: &'a Readings) -> Self {
+        Self { readings, base: Base::BootWithoutTune, planned: BTreeMap::new() }
+    }
+
+    /// The kernel's defaults.
+    #[must_use]
+    pub const fn default(readings: &'a Readings) -> Self {
+        Self { readings, base: Base::Default, planned: BTreeMap::new() }
+    }
+
+    /// Lays the planned value of a slot over what is there.
+    pub fn plan(&mut self, slot: &Slot, value: &str) {
+        let text = self.text(&slot.tunable).unwrap_or_default();
+        self.planned.insert(slot.tunable.clone(), slot.replaced(&text, value));
+    }
+
+    /// Returns a slot's text.
+    ///
+    /// # Errors
+    ///
+    /// [`Unread`] with the reason.
+    pub fn part(&self, slot: &Slot) -> Text {
+        let text = self.text(&slot.tunable)?;
+        let missing = || Unread::Unclear(format!("{} has no such field", slot.tunable));
+        slot.part(&text).map(str::to_owned).ok_or_else(missing)
+    }
+}
+
+impl Values for View<'_> {
+    fn text(&self, tunable: &str) -> Text {
+        if let Some(planned) = self.planned.get(tunable) {
+            return Ok(planned.clone());
+        }
+        let unread = || Unread::Unclear(format!("{tunable} was not read"));
+        let reading = self.readings.get(tunable).ok_or_else(unread)?;
+        match self.base {
+            Base::Layer(layer) => reading.text(layer).clone(),
+            Base::BootWithoutTune => reading.boot_without_tune.clone(),
+            Base::Default => {
+                let unknown = || Unread::Unclear(format!("the kernel's default of {tunable} is not known"));
+                reading.default.clone().ok_or_else(unknown)
+            }
+        }
+    }
+}
+
+/// Returns how a subject is provided; a native slot provides itself.
+pub fn provision(backend: &dyn Backend, subject: &Subject) -> Provision {
+    match subject {
+        Subject::Setting(setting) => backend.provision(*setting),
+        Subject::Tunable(slot) => Provision::Slots(vec![slot.clone()]),
+    }
+}
+
+/// Returns the slots that a subject is read from.
+pub fn slots(backend: &dyn Backend, subject: &Subject) -> Vec<Slot> {
+    provision(backend, subject).slots().to_vec()
+}
+
+fn is_text(backend: &dyn Backend, slot: &Slot) -> bool {
+    backend.catalog().get(&slot.tunable).is_some_and(tune_model::Tunable::is_text)
+}
+
+/// Returns what a subject amounts to.
+pub fn assess(backend: &dyn Backend, subject: &Subject, view: &View<'_>) -> Assessment {
+    match subject {
+        Subject::Setting(setting) => backend.assess(*setting, view),
+        Subject::Tunable(slot) => Assessment { effective: native(backend, slot, view), cautions: Vec::new() },
+    }
+}
+
+fn native(backend: &dyn Backend, slot: &Slot, view: &View<'_>) -> Effective {
+    let text = match view.part(slot) {
+        Ok(text) => text,
+        Err(unread) => return Effective::Unknown(unread.to_string()),
+    };
+    let kind = if is_text(backend, slot) { Kind::Text } else { Kind::Native };
+    match Quantity::parse(kind, &text) {
+        Ok(value) => Effective::Exact(value),
+        Err(error) => Effective::Unknown(error.to_string()),
+    }
+}
+
+/// Finds values for a subject's slots that satisfy the bounds.
+///
+/// # Errors
+///
+/// [`Unsolvable`] with the neighbours.
+pub fn solve(
+    backend: &dyn Backend,
+    subject: &Subject,
+    limits: &Limits,
+    view: &View<'_>,
+) -> Result<Targets, Unsolvable> {
+    match subject {
+        Subject::Setting(setting) => backend.solve(*setting, limits, view),
+        Subject::Tunable(slot) => {
+            let text = match limits.exact() {
+                Some(Quantity::Text(text)) => text.clone(),
+                _ => solve_native(backend, slot, limits, view)?.to_string(),
+            };
+            Ok(Targets::from([(slot.clone(), text)]))
+        }
+    }
+}
+
+fn solve_native(
+    backend: &dyn Backend,
+    slot: &Slot,
+    limits: &Limits,
+    view: &View<'_>,
+) -> Result<i128, Unsolvable> {
+    let row = backend.catalog().get(&slot.tunable);
+    let accepted = row.and_then(|row| row.accepted_in(slot.field));
+    let (low, high) = accepted.unwrap_or((i128::from(i32::MIN), i128::from(i32::MAX)));
+    solve_scalar(Kind::Native, &Storable::every(1, low, high), limits, &native(backend, slot, view))
+}
