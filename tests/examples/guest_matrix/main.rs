@@ -3,9 +3,12 @@
 //! For a guest only (`tests/guest/run`): on a machine that matters it would change, for moments, settings
 //! that reach everybody. It refuses to run unless it finds the guest's own command file.
 
+mod bounds;
+mod defaults;
 mod rows;
 
-use rows::{ROWS, Row};
+use defaults::Sizes;
+use rows::{OPTMEM, OPTMEM_BEFORE_NAMESPACES, ROWS, Row};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -59,19 +62,27 @@ fn run(out: &mut impl Write) -> io::Result<bool> {
     let total = memory.lines().next().and_then(|line| line.split_whitespace().nth(1)).unwrap_or("unknown");
     writeln!(out, "{}", json!({"kernel": release.trim(), "machine": "x86_64", "mem_total_kib": total}))?;
     let mut tally = Tally::default();
-    for row in ROWS {
-        run_row(row, &mut tally, out)?;
+    let rows: Vec<&Row> = ROWS.iter().chain([optmem()]).collect();
+    let sizes = Sizes::read()?;
+    for row in &rows {
+        run_row(row, &sizes, &mut tally, out)?;
     }
     writeln!(
         out,
         "{}",
-        json!({"summary": {"keys": ROWS.len(), "cases": tally.cases, "missing": tally.missing,
+        json!({"summary": {"keys": rows.len(), "cases": tally.cases, "missing": tally.missing,
             "unexpected": tally.unexpected, "not_restored": tally.not_restored}})
     )?;
     Ok(tally.unexpected.is_empty() && tally.not_restored.is_empty())
 }
 
-fn run_row(row: &'static Row, tally: &mut Tally, out: &mut impl Write) -> io::Result<()> {
+/// Which belief fits: the key moved into namespaces together with a new default.
+fn optmem() -> &'static Row {
+    let old = fs::read_to_string("/proc/sys/net/core/optmem_max").is_ok_and(|text| text.trim() == "20480");
+    if old { &OPTMEM_BEFORE_NAMESPACES } else { &OPTMEM }
+}
+
+fn run_row(row: &'static Row, sizes: &Sizes, tally: &mut Tally, out: &mut impl Write) -> io::Result<()> {
     let path = path_of(row.key);
     let original = match File::open(&path) {
         Ok(mut file) => read_once(&mut file)?.trim().to_owned(),
@@ -81,6 +92,11 @@ fn run_row(row: &'static Row, tally: &mut Tally, out: &mut impl Write) -> io::Re
         }
         Err(error) => return Err(error),
     };
+    let default = sizes.judge(row.key, &row.default, &original);
+    if default["agrees"] == json!(false) {
+        tally.unexpected.push(default.clone());
+    }
+    writeln!(out, "{default}")?;
     for case in cases(row, &original) {
         let line = run_case(row.key, &path, &case)?;
         if case.accepted.is_some_and(|accepted| accepted != line["errno"].is_null()) {
@@ -88,6 +104,9 @@ fn run_row(row: &'static Row, tally: &mut Tally, out: &mut impl Write) -> io::Re
         }
         writeln!(out, "{line}")?;
         tally.cases += 1;
+    }
+    for slot in 0..row.fields {
+        writeln!(out, "{}", bounds::measure(row, &path, slot)?)?;
     }
     if read_once(&mut File::open(&path)?)?.trim() != original {
         tally.not_restored.push(row.key);
