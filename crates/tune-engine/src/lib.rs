@@ -1,5 +1,60 @@
 //! Holds profiles against a host and plans the changes.
+//!
+//! Everything here is computed from readings; nothing is written, and the same readings make the same plan.
 
+mod apply;
 pub mod findings;
+mod joint;
+pub mod options;
+mod release;
+mod settle;
+mod steps;
 pub mod subject;
 pub mod wish;
+
+pub use options::{Held, Options};
+pub use release::Release;
+
+use tune_host::{Backend, Host};
+use tune_model::claim::ScopeClaims;
+use tune_model::finding::Finding;
+use tune_model::profile::Profile;
+
+/// A host and the backend that knows its system.
+#[derive(Clone, Copy)]
+pub struct Engine<'a> {
+    /// The backend.
+    pub backend: &'a dyn Backend,
+    /// The host.
+    pub host: &'a dyn Host,
+}
+
+impl std::fmt::Debug for Engine<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("system", &self.backend.system()).finish_non_exhaustive()
+    }
+}
+
+impl Engine<'_> {
+    /// Returns the name under which claims of the host's scope are kept.
+    #[must_use]
+    pub fn scope_name(&self) -> String {
+        match self.host.namespace() {
+            Some(namespace) => format!("netns:{}:{}", namespace.device, namespace.inode),
+            None => "host".to_owned(),
+        }
+    }
+
+    /// Holds profiles against the host.
+    ///
+    /// # Errors
+    ///
+    /// Says what about the host cannot be told that the profiles depend on.
+    pub fn audit(&self, profiles: &[Profile], claims: &ScopeClaims) -> Result<Vec<Finding>, String> {
+        let names = wish::tunables_of(self.backend, profiles);
+        let readings = self.backend.read(self.host, &names, claims);
+        let scale = self.backend.scale(self.host)?;
+        let wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
+        Ok(findings::findings(self.backend, self.host, &wishes, &readings))
+    }
+}

@@ -136,6 +136,9 @@ pub trait Host {
     /// Returns how the network namespace relates to that of the first process.
     fn isolation(&self) -> Isolation;
 
+    /// Returns the network namespace that live values are in, where it is not that of the first process.
+    fn namespace(&self) -> Option<Namespace>;
+
     /// Returns the size of a page in bytes.
     fn page_size(&self) -> u64;
 

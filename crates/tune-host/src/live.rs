@@ -108,6 +108,14 @@ impl Host for LiveHost {
         }
     }
 
+    fn namespace(&self) -> Option<Namespace> {
+        match &self.scope {
+            Scope::Namespace(namespace) => Some(namespace.clone()),
+            Scope::Own if sys::isolation() != Isolation::None => sys::own_namespace(),
+            Scope::Own | Scope::Image(_) => None,
+        }
+    }
+
     fn page_size(&self) -> u64 {
         sys::page_size()
     }

@@ -79,6 +79,9 @@ pub(crate) fn within<T: Send>(
     work: impl FnOnce() -> T + Send,
 ) -> Result<T, NamespaceError> {
     let Some(namespace) = namespace else { return Ok(work()) };
+    if is_at(Path::new(OWN), namespace) {
+        return Ok(work());
+    }
     let file = open_namespace(namespace)?;
     let enter = || {
         setns(&file, CloneFlags::CLONE_NEWNET).map_err(|errno| failed(&namespace.name, &errno.into()))?;
@@ -89,20 +92,35 @@ pub(crate) fn within<T: Send>(
     })
 }
 
-/// Opens the very namespace that was meant: a name or process id may stand for another one by now.
+/// The namespace of the calling thread; `/proc/self` would show that of the first one.
+const OWN: &str = "/proc/thread-self/ns/net";
+
+pub(crate) fn own_namespace() -> Option<Namespace> {
+    let found = std::fs::metadata(OWN).ok()?;
+    Some(Namespace { name: std::process::id().to_string(), device: found.dev(), inode: found.ino() })
+}
+
+fn is_at(path: &Path, wanted: &Namespace) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (wanted.device, wanted.inode))
+}
+
+/// Opens the very namespace that was meant: a name or process id may stand for another one by now, and the namespace
+/// may go on under another.
 fn open_namespace(wanted: &Namespace) -> Result<File, NamespaceError> {
-    let (file, found) = open_named(&wanted.name)?;
-    if (found.device, found.inode) == (wanted.device, wanted.inode) {
-        return Ok(file);
-    }
-    Err(NamespaceError::Missing(wanted.name.clone()))
+    let by_name = namespace_path(&wanted.name).into_iter();
+    let named = entries("/run/netns").map(|entry| entry.path());
+    let of_processes = entries("/proc").map(|entry| entry.path().join("ns/net"));
+    let mut candidates = by_name.chain(named).chain(of_processes);
+    let path = candidates.find(|path| is_at(path, wanted));
+    let path = path.ok_or_else(|| NamespaceError::Missing(wanted.name.clone()))?;
+    File::open(path).map_err(|error| failed(&wanted.name, &error))
+}
+
+fn entries(directory: &str) -> impl Iterator<Item = std::fs::DirEntry> {
+    std::fs::read_dir(directory).into_iter().flatten().flatten()
 }
 
 pub(crate) fn find_namespace(name: &str) -> Result<Namespace, NamespaceError> {
-    Ok(open_named(name)?.1)
-}
-
-fn open_named(name: &str) -> Result<(File, Namespace), NamespaceError> {
     let path = namespace_path(name).ok_or_else(|| NamespaceError::Missing(name.to_owned()))?;
     let file = File::open(&path).map_err(|error| failed(name, &error))?;
     let kind = fstatfs(&file).map_err(|errno| failed(name, &errno.into()))?.filesystem_type();
@@ -110,8 +128,7 @@ fn open_named(name: &str) -> Result<(File, Namespace), NamespaceError> {
         return Err(NamespaceError::NotOne(name.to_owned()));
     }
     let found = file.metadata().map_err(|error| failed(name, &error))?;
-    let namespace = Namespace { name: name.to_owned(), device: found.dev(), inode: found.ino() };
-    Ok((file, namespace))
+    Ok(Namespace { name: name.to_owned(), device: found.dev(), inode: found.ino() })
 }
 
 fn namespace_path(name: &str) -> Option<PathBuf> {
@@ -138,7 +155,7 @@ pub(crate) fn isolation() -> Isolation {
     let identity = |path: &str| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
     let same = |a: &str, b: &str| Some(identity(a)? == identity(b)?);
     // Mount namespaces do not tell: `ip netns exec` makes one that still shows the host's /etc.
-    match same("/proc/thread-self/ns/net", "/proc/1/ns/net") {
+    match same(OWN, "/proc/1/ns/net") {
         None => Isolation::Unknown,
         Some(true) => Isolation::None,
         Some(false) => match same("/etc/sysctl.d", "/proc/1/root/etc/sysctl.d")

@@ -2,7 +2,7 @@
 //!
 //! - `identity`, `page_size`: what `uname` and `sysconf` say;
 //! - `read_tunable`, `write_tunable`, `writable_tunable`: one tunable of the running kernel, whole;
-//! - `find_namespace`, `within`, `isolation`: network namespaces, where the system has them.
+//! - `find_namespace`, `own_namespace`, `within`, `isolation`: network namespaces, where the system has them.
 //!
 //! `target_os` is written in this file only.
 
@@ -11,13 +11,15 @@ mod posix;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{find_namespace, isolation, read_tunable, within, writable_tunable, write_tunable};
+pub(crate) use linux::{
+    find_namespace, isolation, own_namespace, read_tunable, within, writable_tunable, write_tunable,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use unsupported::{
-    find_namespace, isolation, read_tunable, within, writable_tunable, write_tunable,
+    find_namespace, isolation, own_namespace, read_tunable, within, writable_tunable, write_tunable,
 };
 
 pub(crate) use posix::{identity, page_size};

@@ -23,6 +23,10 @@ pub(crate) fn find_namespace(_name: &str) -> Result<Namespace, NamespaceError> {
     Err(NamespaceError::Unsupported)
 }
 
+pub(crate) fn own_namespace() -> Option<Namespace> {
+    None
+}
+
 pub(crate) fn within<T: Send>(
     namespace: Option<&Namespace>,
     work: impl FnOnce() -> T + Send,

@@ -1,0 +1,285 @@
+//! Planning to apply profiles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tune_host::{Backend, Host, Isolation, Scope};
+use tune_model::claim::{Claim, Holding, ScopeClaims};
+use tune_model::finding::Finding;
+use tune_model::plan::{Plan, Refusal, RefusalKind};
+use tune_model::profile::Profile;
+use tune_model::reading::{Layer, Readings};
+use tune_model::{Slot, Status, Subject, Verdict};
+
+use crate::options::{Held, Options};
+use crate::settle::{Settlement, needed_tunables};
+use crate::subject::{self, View};
+use crate::wish::{self, Wish};
+use crate::{Engine, findings};
+
+impl Engine<'_> {
+    /// Plans to apply `profiles`.
+    ///
+    /// # Errors
+    ///
+    /// Says what about the host cannot be told that the profiles depend on.
+    pub fn plan_apply(
+        &self,
+        profiles: &[Profile],
+        held: Held<'_>,
+        options: &Options,
+    ) -> Result<Plan, String> {
+        let scope = self.scope_name();
+        let before = held.claims.scope(&scope);
+        let mut names = wish::tunables_of(self.backend, profiles);
+        names.extend(needed_tunables(self.backend, &before));
+        let readings = self.backend.read(self.host, &names, &before);
+        let scale = self.backend.scale(self.host)?;
+        let mut wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
+        wishes.retain(|wish| options.selects(&wish.subject));
+        let findings = findings::findings(self.backend, self.host, &wishes, &readings);
+
+        let mut sorted = sort_out(&wishes, &findings, options);
+        sorted.refusals.extend(leak(self.backend, self.host, options));
+        let applied: BTreeSet<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
+        let edit =
+            Edit { engine: self, held, options, readings: &readings, before: &before, applied: &applied };
+        let settled = edit.settlement(&sorted.wanted).settle();
+
+        let mut after = settled.after;
+        renumber(&mut after, &settled.moved, &applied, held.transaction);
+        let mut claims = held.claims.clone();
+        claims.set_scope(&scope, after);
+        let mut plan = Plan {
+            findings,
+            steps: settled.steps,
+            claims: (claims != *held.claims).then_some(claims),
+            refusals: sorted.refusals,
+            conflicts: settled.conflicts,
+            warnings: sorted.warnings,
+            changes: settled.changes,
+            reboot_required: settled.reboot_required,
+        };
+        plan.refusals.extend(settled.refusals);
+        plan.warnings.extend(settled.warnings);
+        plan.refusals.dedup();
+        Ok(plan)
+    }
+}
+
+/// Wishes that can be acted on, and why the others cannot.
+#[derive(Default)]
+struct Sorted<'a> {
+    wanted: Vec<(&'a Wish, BTreeSet<Layer>)>,
+    refusals: Vec<Refusal>,
+    warnings: Vec<String>,
+}
+
+fn sort_out<'a>(wishes: &'a [Wish], findings: &[Finding], options: &Options) -> Sorted<'a> {
+    let mut sorted = Sorted::default();
+    for wish in wishes {
+        let finding = findings
+            .iter()
+            .find(|finding| finding.subject == wish.subject && finding.profiles.contains(&wish.profile));
+        let Some(finding) = finding else { continue };
+        let subject = &wish.subject;
+        let note = finding.notes.last().cloned().unwrap_or_default();
+        match finding.status {
+            Status::OutOfScope => sorted.warnings.push(format!("{subject} is left out: {note}")),
+            Status::Unsupported if wish.optional || options.skip_unsupported => {
+                sorted.warnings.push(format!("{subject} is left out: {note}"));
+            }
+            Status::Unsupported => sorted.refusals.push(Refusal {
+                kind: RefusalKind::Unsupported,
+                subject: Some(subject.clone()),
+                message: format!("{subject} cannot be met here: {note}"),
+                hints: vec!["leave out what this system has nothing of: --skip-unsupported".to_owned()],
+            }),
+            Status::Unreadable if finding.live == Verdict::Unknown => sorted.refusals.push(Refusal {
+                kind: RefusalKind::Unreadable,
+                subject: Some(subject.clone()),
+                message: format!(
+                    "{subject} cannot be read, so it could not be put back: {}",
+                    reason(finding)
+                ),
+                hints: vec!["run tune as root".to_owned()],
+            }),
+            _ => {
+                let layers = layers(finding, &mut sorted.warnings);
+                sorted.wanted.push((wish, layers));
+            }
+        }
+    }
+    sorted
+}
+
+/// A live value that satisfies is never copied to the boot files, also where the boot value cannot be told.
+fn layers(finding: &Finding, warnings: &mut Vec<String>) -> BTreeSet<Layer> {
+    if finding.boot == Verdict::Unknown && finding.live == Verdict::Met {
+        let subject = &finding.subject;
+        warnings.push(format!(
+            "{subject} is met now; what the next boot makes it cannot be told: {}",
+            reason(finding)
+        ));
+        return BTreeSet::from([Layer::Runtime]);
+    }
+    BTreeSet::from([Layer::Runtime, Layer::Boot])
+}
+
+fn reason(finding: &Finding) -> String {
+    finding.tunables.iter().find_map(|tunable| tunable.reason.clone()).unwrap_or_default()
+}
+
+/// A private network namespace over the host's files: a boot file written there would change the host.
+fn leak(backend: &dyn Backend, host: &dyn Host, options: &Options) -> Option<Refusal> {
+    let leaks = *host.scope() == Scope::Own
+        && host.isolation() == Isolation::NetworkOnly
+        && backend.has_boot_layer(host)
+        && options.changes(Layer::Runtime)
+        && options.changes(Layer::Boot);
+    leaks.then(|| Refusal {
+        kind: RefusalKind::WouldLeak,
+        subject: None,
+        message: "this is a network namespace of its own, and the boot files are the host's".to_owned(),
+        hints: vec![
+            "change the namespace only: --runtime-only".to_owned(),
+            "or change the host's boot files only: --boot-only".to_owned(),
+        ],
+    })
+}
+
+/// Replaces the claims of the applied profiles.
+struct Edit<'a> {
+    engine: &'a Engine<'a>,
+    held: Held<'a>,
+    options: &'a Options,
+    readings: &'a Readings,
+    before: &'a ScopeClaims,
+    applied: &'a BTreeSet<&'a str>,
+}
+
+impl<'a> Edit<'a> {
+    fn settlement(&self, wanted: &[(&Wish, BTreeSet<Layer>)]) -> Settlement<'a> {
+        let mut after = self.before.clone();
+        let mut released = BTreeMap::new();
+        let mut touched: BTreeSet<Subject> = wanted.iter().map(|(wish, _)| wish.subject.clone()).collect();
+        for layer in [Layer::Runtime, Layer::Boot] {
+            if !self.options.changes(layer) {
+                continue;
+            }
+            let wishes: Vec<_> =
+                wanted.iter().filter(|(_, layers)| layers.contains(&layer)).map(|(wish, _)| *wish).collect();
+            self.drop_old(after.layer_mut(layer), layer, &wishes);
+            for wish in &wishes {
+                self.add(after.layer_mut(layer), layer, wish);
+            }
+            let lost = self.lost(after.layer(layer), layer);
+            for slot in &lost {
+                let holding = after.layer(layer).get(slot);
+                touched.extend(
+                    holding
+                        .into_iter()
+                        .flat_map(|holding| &holding.claims)
+                        .map(|claim| claim.subject.clone()),
+                );
+            }
+            released.insert(layer, lost);
+        }
+        Settlement {
+            backend: self.engine.backend,
+            host: self.engine.host,
+            readings: self.readings,
+            options: self.options,
+            boot_id: self.held.boot_id,
+            before: self.before,
+            after,
+            touched,
+            released,
+            foreign_is_refused: true,
+        }
+    }
+
+    /// Drops the claims of the applied profiles that are not wanted any more just so, and those that give way.
+    fn drop_old(&self, holdings: &mut BTreeMap<Slot, Holding>, layer: Layer, wishes: &[&Wish]) {
+        let same = |claim: &Claim| {
+            wishes.iter().any(|wish| {
+                wish.profile == claim.profile
+                    && wish.subject == claim.subject
+                    && *wish.limits(layer) == claim.wanted
+            })
+        };
+        for holding in holdings.values_mut() {
+            holding.claims.retain(|claim| {
+                let ours =
+                    self.applied.contains(claim.profile.as_str()) && self.options.selects(&claim.subject);
+                (!ours || same(claim)) && !self.options.replace.contains(&claim.profile)
+            });
+        }
+    }
+
+    fn add(&self, holdings: &mut BTreeMap<Slot, Holding>, layer: Layer, wish: &Wish) {
+        for slot in subject::slots(self.engine.backend, &wish.subject) {
+            let fresh = self.fresh(layer, &slot);
+            let holding = holdings.entry(slot.clone()).or_insert(fresh);
+            if layer == Layer::Runtime && holding.boot_id != self.held.boot_id {
+                // What was there before an earlier boot is gone: the boot without us is what there was before.
+                holding.original = View::boot_without_tune(self.readings).part(&slot).ok();
+                holding.boot_id = self.held.boot_id.to_owned();
+            }
+            let known = |claim: &Claim| claim.profile == wish.profile && claim.subject == wish.subject;
+            if !holding.claims.iter().any(known) {
+                holding.claims.push(Claim {
+                    transaction: self.held.transaction,
+                    profile: wish.profile.clone(),
+                    subject: wish.subject.clone(),
+                    wanted: wish.limits(layer).clone(),
+                });
+            }
+        }
+    }
+
+    fn fresh(&self, layer: Layer, slot: &Slot) -> Holding {
+        let view = match layer {
+            Layer::Runtime => View::layer(self.readings, Layer::Runtime),
+            Layer::Boot => View::boot_without_tune(self.readings),
+        };
+        Holding {
+            original: view.part(slot).ok(),
+            boot_id: self.held.boot_id.to_owned(),
+            held: None,
+            claims: Vec::new(),
+            taken_over: Vec::new(),
+        }
+    }
+
+    /// Returns the slots that lost a claim and did not get it back.
+    fn lost(&self, after: &BTreeMap<Slot, Holding>, layer: Layer) -> BTreeSet<Slot> {
+        let held = |slot: &Slot, claim: &Claim| {
+            after.get(slot).is_some_and(|holding| {
+                holding
+                    .claims
+                    .iter()
+                    .any(|other| other.profile == claim.profile && other.subject == claim.subject)
+            })
+        };
+        let lost = |slot: &Slot, holding: &Holding| !holding.claims.iter().all(|claim| held(slot, claim));
+        let slots = self.before.layer(layer).iter().filter(|(slot, holding)| lost(slot, holding));
+        slots.map(|(slot, _)| slot.clone()).collect()
+    }
+}
+
+/// Gives claims on values that this transaction changes its number, so that taking it back takes them back.
+fn renumber(
+    claims: &mut ScopeClaims,
+    moved: &BTreeMap<Layer, BTreeSet<Slot>>,
+    applied: &BTreeSet<&str>,
+    transaction: u64,
+) {
+    for (layer, slots) in moved {
+        let holdings = claims.layer_mut(*layer).iter_mut().filter(|(slot, _)| slots.contains(slot));
+        for claim in holdings.flat_map(|(_, holding)| &mut holding.claims) {
+            if applied.contains(claim.profile.as_str()) {
+                claim.transaction = transaction;
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Claims as they are to be, turned into values, steps and boot files.
+//!
+//! Applying a profile and taking one back are the same thing here: claims are edited, and every slot that is touched
+//! goes to what its claims need, or to what was there before the first of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tune_host::{Backend, Host, PersistOptions, Persistence};
+use tune_model::claim::{Holding, ScopeClaims};
+use tune_model::plan::{Change, Conflict, Refusal, RefusalKind};
+use tune_model::reading::{Layer, Readings};
+use tune_model::{Slot, Step, Subject};
+
+use crate::joint;
+use crate::options::Options;
+use crate::steps::{self, Move};
+use crate::subject::{self, View};
+
+/// What is to be settled.
+pub(crate) struct Settlement<'a> {
+    pub(crate) backend: &'a dyn Backend,
+    pub(crate) host: &'a dyn Host,
+    pub(crate) readings: &'a Readings,
+    pub(crate) options: &'a Options,
+    pub(crate) boot_id: &'a str,
+    /// The claims as they are.
+    pub(crate) before: &'a ScopeClaims,
+    /// The claims as they are to be; slots without claims are to be released.
+    pub(crate) after: ScopeClaims,
+    /// The subjects whose claims changed, or that are to be enforced.
+    pub(crate) touched: BTreeSet<Subject>,
+    /// Slots that lose a claim: each starts again from what was there before.
+    pub(crate) released: BTreeMap<Layer, BTreeSet<Slot>>,
+    /// Somebody else's change is a refusal when applying, a conflict when taking back.
+    pub(crate) foreign_is_refused: bool,
+}
+
+/// What comes of it.
+#[derive(Default)]
+pub(crate) struct Settled {
+    pub(crate) after: ScopeClaims,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) conflicts: Vec<Conflict>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) reboot_required: bool,
+    /// The slots whose value changes, by layer.
+    pub(crate) moved: BTreeMap<Layer, BTreeSet<Slot>>,
+}
+
+impl Settlement<'_> {
+    pub(crate) fn settle(mut self) -> Settled {
+        let mut settled = Settled::default();
+        if self.options.changes(Layer::Runtime) && !matches!(self.host.scope(), tune_host::Scope::Image(_)) {
+            self.settle_runtime(&mut settled);
+        }
+        if self.options.changes(Layer::Boot) && self.backend.has_boot_layer(self.host) {
+            self.settle_boot(&mut settled);
+        }
+        for layer in [Layer::Runtime, Layer::Boot] {
+            self.after.layer_mut(layer).retain(|_, holding| !holding.claims.is_empty());
+        }
+        settled.after = self.after;
+        settled
+    }
+
+    fn released_in(&self, layer: Layer) -> BTreeSet<Slot> {
+        self.released.get(&layer).cloned().unwrap_or_default()
+    }
+
+    /// Returns the slots of a layer that this settlement may move, each with the subjects that it serves.
+    fn slots_of(&self, layer: Layer) -> BTreeMap<Slot, Vec<Subject>> {
+        let mut slots: BTreeMap<Slot, Vec<Subject>> = BTreeMap::new();
+        for (slot, holding) in self.after.layer(layer) {
+            let subjects = holding.claims.iter().map(|claim| claim.subject.clone());
+            let serving: Vec<_> = subjects.filter(|subject| self.touched.contains(subject)).collect();
+            if !serving.is_empty() {
+                slots.insert(slot.clone(), serving);
+            }
+        }
+        for slot in self.released_in(layer) {
+            let subjects =
+                self.before.layer(layer).get(&slot).into_iter().flat_map(|holding| &holding.claims);
+            let subjects: Vec<_> = subjects.map(|claim| claim.subject.clone()).collect();
+            slots.entry(slot).or_insert(subjects);
+        }
+        slots
+    }
+
+    fn settle_runtime(&mut self, settled: &mut Settled) {
+        let live = View::layer(self.readings, Layer::Runtime);
+        let mut view = live.clone();
+        for slot in self.released_in(Layer::Runtime) {
+            if self.unchanged_by_us(&slot) {
+                continue;
+            }
+            match self.original(&slot) {
+                Some(original) => view.plan(&slot, &original),
+                None => {
+                    settled.reboot_required = true;
+                    let now = live.part(&slot).unwrap_or_default();
+                    settled.warnings.push(format!(
+                        "{slot} stays {now} until reboot: what it was before is of an earlier boot and not known now"
+                    ));
+                }
+            }
+        }
+        let solved =
+            joint::solve(self.backend, &self.after.runtime, &self.touched, &mut view, &BTreeMap::new());
+        settled.refusals.extend(solved);
+
+        let mut moves = Vec::new();
+        for (slot, serves) in self.slots_of(Layer::Runtime) {
+            let (Ok(now), Ok(value)) = (live.part(&slot), view.part(&slot)) else { continue };
+            if now != value && self.foreign(&slot, &now) {
+                self.conflict(&slot, &now, settled);
+                continue;
+            }
+            if let Some(holding) = self.after.runtime.get_mut(&slot) {
+                holding.held = Some(value.clone());
+            }
+            if now != value {
+                moves.push(Move { slot, value, serves });
+            }
+        }
+        self.finish_runtime(&moves, &live, settled);
+    }
+
+    fn finish_runtime(&self, moves: &[Move], live: &View<'_>, settled: &mut Settled) {
+        if self.foreign_is_refused {
+            let dangers = steps::dangers(self.backend, self.host, moves, live, Layer::Runtime, self.options);
+            settled.refusals.extend(dangers);
+        }
+        let (steps, changes) = steps::live_steps(self.backend, self.host, self.readings, moves);
+        settled.steps.extend(steps);
+        settled.changes.extend(changes);
+        settled.moved.insert(Layer::Runtime, moves.iter().map(|change| change.slot.clone()).collect());
+    }
+
+    /// Returns what a slot was before the first claim; after a reboot, what the boot would have made it.
+    fn original(&self, slot: &Slot) -> Option<String> {
+        let holding = self.before.runtime.get(slot)?;
+        if holding.boot_id == self.boot_id {
+            return holding.original.clone();
+        }
+        View::boot_without_tune(self.readings).part(slot).ok()
+    }
+
+    /// Tells whether the claims on a slot were met without a change: there is nothing to put back.
+    fn unchanged_by_us(&self, slot: &Slot) -> bool {
+        let holding = self.before.runtime.get(slot);
+        holding.is_some_and(|holding| holding.boot_id == self.boot_id && holding.held == holding.original)
+    }
+
+    /// Tells whether somebody else changed a slot that is to be given back.
+    fn foreign(&self, slot: &Slot, now: &str) -> bool {
+        if self.options.overwrite_foreign || !self.released_in(Layer::Runtime).contains(slot) {
+            return false;
+        }
+        let Some(holding) = self.before.runtime.get(slot) else { return false };
+        let expected = if holding.boot_id == self.boot_id {
+            holding.held.clone()
+        } else {
+            View::layer(self.readings, Layer::Boot).part(slot).ok()
+        };
+        expected.as_deref() != Some(now)
+    }
+
+    /// Leaves a slot and its claims as they are.
+    fn conflict(&mut self, slot: &Slot, now: &str, settled: &mut Settled) {
+        let Some(holding) = self.before.runtime.get(slot) else { return };
+        self.after.runtime.insert(slot.clone(), holding.clone());
+        settled.conflicts.push(Conflict {
+            target: slot.to_string(),
+            layer: Layer::Runtime,
+            expected: holding.held.clone().unwrap_or_default(),
+            found: now.to_owned(),
+        });
+    }
+
+    fn settle_boot(&mut self, settled: &mut Settled) {
+        let base = View::boot_without_tune(self.readings);
+        let mut view = base.clone();
+        let slots = self.slots_of(Layer::Boot);
+        let held = |holdings: &BTreeMap<Slot, Holding>| -> BTreeMap<Slot, String> {
+            holdings
+                .iter()
+                .filter_map(|(slot, holding)| Some((slot.clone(), holding.held.clone()?)))
+                .collect()
+        };
+        let mut keep = held(&self.before.boot);
+        for (slot, value) in keep.iter().filter(|(slot, _)| !slots.contains_key(slot)) {
+            view.plan(slot, value);
+        }
+        let released = self.released_in(Layer::Boot);
+        keep.retain(|slot, _| !released.contains(slot));
+        let solved = joint::solve(self.backend, &self.after.boot, &self.touched, &mut view, &keep);
+        settled.refusals.extend(solved);
+
+        let mut moves = Vec::new();
+        for (slot, serves) in slots {
+            let value = view.part(&slot).ok().filter(|value| base.part(&slot).as_ref() != Ok(value));
+            if let (Some(value), true) = (&value, value != held(&self.before.boot).get(&slot).cloned()) {
+                moves.push(Move { slot: slot.clone(), value: value.clone(), serves });
+            }
+            if let Some(holding) = self.after.boot.get_mut(&slot) {
+                holding.held = value;
+            }
+        }
+        if self.foreign_is_refused {
+            let dangers = steps::dangers(self.backend, self.host, &moves, &base, Layer::Boot, self.options);
+            settled.refusals.extend(dangers);
+        }
+        settled.moved.insert(Layer::Boot, moves.into_iter().map(|change| change.slot).collect());
+        self.persist(settled);
+    }
+
+    fn persist(&mut self, settled: &mut Settled) {
+        self.after.boot.retain(|_, holding| !holding.claims.is_empty());
+        let options = PersistOptions {
+            take_over: self.options.take_over,
+            overwrite_foreign: self.options.overwrite_foreign,
+        };
+        let mut found = self.backend.persist(self.host, self.before, &self.after, self.readings, options);
+        for (slot, lines) in std::mem::take(&mut found.taken_over) {
+            if let Some(holding) = self.after.boot.get_mut(&slot) {
+                holding.taken_over = lines;
+            }
+        }
+        self.edited(&found, settled);
+        self.overrides(&found, settled);
+        settled.warnings.append(&mut found.warnings);
+        settled.changes.append(&mut found.changes);
+        let serves: Vec<Subject> = self.touched.iter().cloned().collect();
+        settled.steps.extend(found.effects.into_iter().map(|effect| Step {
+            serves: serves.clone(),
+            effect,
+            irreversible: None,
+            takes_hold: None,
+        }));
+    }
+
+    /// Files that somebody else changed since: refused when applying, left alone with their claims when taking back.
+    fn edited(&mut self, found: &Persistence, settled: &mut Settled) {
+        for edited in &found.edited {
+            let path = edited.path.display();
+            if self.foreign_is_refused {
+                settled.refusals.push(Refusal {
+                    kind: RefusalKind::ForeignEdit,
+                    subject: None,
+                    message: format!("{path} was changed by somebody else since tune wrote it"),
+                    hints: vec![
+                        format!("move what was added to a file of its own, and restore {path}"),
+                        "or let tune write it anew: --overwrite-foreign".to_owned(),
+                    ],
+                });
+                continue;
+            }
+            for slot in &edited.slots {
+                if let Some(holding) = self.before.boot.get(slot) {
+                    self.after.boot.insert(slot.clone(), holding.clone());
+                }
+            }
+            settled.conflicts.push(Conflict {
+                target: path.to_string(),
+                layer: Layer::Boot,
+                expected: edited.expected.clone(),
+                found: edited.found.clone(),
+            });
+        }
+    }
+
+    fn overrides(&self, found: &Persistence, settled: &mut Settled) {
+        if !self.foreign_is_refused {
+            return;
+        }
+        for lost in &found.overrides {
+            let line = lost.place.as_ref().map_or_else(|| "another setting".to_owned(), ToString::to_string);
+            let text = lost.text.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
+            let message = format!("{}: {line}{text} would win over tune's file at the next boot", lost.slot);
+            if self.options.accept_override {
+                settled.warnings.push(message);
+                continue;
+            }
+            let mut hints = vec![
+                "change the running kernel only: --runtime-only".to_owned(),
+                "or leave that line and go on: --accept-override".to_owned(),
+            ];
+            if lost.can_take_over {
+                hints.insert(0, "let tune comment that line out, reversibly: --take-over".to_owned());
+            }
+            let serving =
+                self.slots_of(Layer::Boot).remove(&lost.slot).and_then(|serves| serves.into_iter().next());
+            settled.refusals.push(Refusal {
+                kind: RefusalKind::Overridden,
+                subject: serving,
+                message,
+                hints,
+            });
+        }
+    }
+}
+
+/// Returns every tunable that claims are held on.
+pub(crate) fn claimed_tunables(claims: &ScopeClaims) -> BTreeSet<String> {
+    let slots = claims.runtime.keys().chain(claims.boot.keys());
+    slots.map(|slot| slot.tunable.clone()).collect()
+}
+
+/// Returns every tunable that the claims' subjects are read from.
+pub(crate) fn needed_tunables(backend: &dyn Backend, claims: &ScopeClaims) -> BTreeSet<String> {
+    let holdings = claims.runtime.values().chain(claims.boot.values());
+    let subjects = holdings.flat_map(|holding| &holding.claims).map(|claim| &claim.subject);
+    let read = subjects.flat_map(|wanted| subject::slots(backend, wanted)).map(|slot| slot.tunable);
+    claimed_tunables(claims).into_iter().chain(read).collect()
+}

@@ -1,0 +1,114 @@
+//! From wanted values to steps.
+
+use std::collections::BTreeMap;
+
+use tune_host::{Backend, Host};
+use tune_model::plan::{Change, Refusal, RefusalKind};
+use tune_model::reading::{Layer, Readings};
+use tune_model::tunable::same_value;
+use tune_model::{Effect, Slot, Step, Subject, Values};
+
+use crate::options::Options;
+use crate::subject::View;
+
+/// A slot's value that is to change.
+#[derive(Debug, Clone)]
+pub(crate) struct Move {
+    pub(crate) slot: Slot,
+    pub(crate) value: String,
+    pub(crate) serves: Vec<Subject>,
+}
+
+/// Makes one step for each tunable that changes: a tunable is written whole.
+pub(crate) fn live_steps(
+    backend: &dyn Backend,
+    host: &dyn Host,
+    readings: &Readings,
+    moves: &[Move],
+) -> (Vec<Step>, Vec<Change>) {
+    let mut texts: BTreeMap<&str, (String, String, Vec<Subject>)> = BTreeMap::new();
+    for change in moves {
+        let Some(Ok(live)) = readings.get(&change.slot.tunable).map(|reading| &reading.live) else {
+            continue;
+        };
+        let entry =
+            texts.entry(&change.slot.tunable).or_insert_with(|| (live.clone(), live.clone(), Vec::new()));
+        entry.1 = change.slot.replaced(&entry.1, &change.value);
+        entry.2.extend(change.serves.iter().cloned());
+    }
+    texts.retain(|_, (before, after, _)| !same_value(before, after));
+    let namespace = host.namespace();
+    let steps = texts.iter().map(|(tunable, (before, after, serves))| Step {
+        serves: unique(serves),
+        effect: Effect::SetTunable {
+            tunable: (*tunable).to_owned(),
+            namespace: namespace.clone(),
+            before: before.clone(),
+            after: after.clone(),
+        },
+        irreversible: None,
+        takes_hold: Some(backend.behaviour(tunable).1),
+    });
+    let changes = texts.iter().map(|(tunable, (before, after, _))| Change {
+        key: (*tunable).to_owned(),
+        before: Some(before.clone()),
+        after: Some(after.clone()),
+        scope: "runtime".to_owned(),
+    });
+    (steps.collect(), changes.collect())
+}
+
+fn unique(subjects: &[Subject]) -> Vec<Subject> {
+    let mut found = subjects.to_vec();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Refuses values that no profile should ask for, and values that are dangerous on this host as it is used now.
+pub(crate) fn dangers(
+    backend: &dyn Backend,
+    host: &dyn Host,
+    moves: &[Move],
+    before: &View<'_>,
+    layer: Layer,
+    options: &Options,
+) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for change in moves {
+        let subject = change.serves.first().cloned().unwrap_or_else(|| Subject::Tunable(change.slot.clone()));
+        let allowed = options.allow_unsafe.contains(&subject)
+            || options.allow_unsafe.contains(&Subject::Tunable(change.slot.clone()));
+        let present = before.text(&change.slot.tunable).ok();
+        let now = (layer == Layer::Runtime).then_some(present.as_deref()).flatten();
+        let danger = outside(backend, change)
+            .or_else(|| Some((RefusalKind::Unsafe, backend.hazard(host, &change.slot, &change.value, now)?)));
+        if let Some((kind, message)) = danger
+            && !(allowed && kind == RefusalKind::Unsafe)
+        {
+            let lift = format!("if it is really meant: --allow-unsafe {subject}");
+            let hints = if kind == RefusalKind::Unsafe { vec![lift] } else { Vec::new() };
+            refusals.push(Refusal { kind, subject: Some(subject), message, hints });
+        }
+    }
+    refusals
+}
+
+/// Tells why a value is outside of what the kernel takes, or of what a profile may ask for.
+fn outside(backend: &dyn Backend, change: &Move) -> Option<(RefusalKind, String)> {
+    let row = backend.catalog().get(&change.slot.tunable)?;
+    let value: i128 = change.value.parse().ok()?;
+    let shown = format!("{} = {value}", change.slot);
+    if let Some((low, high)) = row.accepted_in(change.slot.field)
+        && !(low..=high).contains(&value)
+    {
+        let message = format!("{shown}: not every kernel takes it; {low} to {high} is taken by all");
+        return Some((RefusalKind::NotStorable, message));
+    }
+    let (low, high) = row.allowed_in(change.slot.field)?;
+    if (low..=high).contains(&value) {
+        return None;
+    }
+    let reason = row.unsafe_values.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Some((RefusalKind::Unsafe, format!("{shown} is outside {low} to {high}, which is safe{reason}")))
+}
