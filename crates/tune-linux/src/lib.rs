@@ -1,1 +1,3 @@
-//! tune-linux
+//! Linux for `tune`.
+
+pub mod boot;
