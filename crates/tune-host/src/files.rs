@@ -217,7 +217,7 @@ impl RootedFiles {
                 }
                 Ok(_) => inside = next,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && pending.is_empty() => {
-                    inside = next
+                    inside = next;
                 }
                 Err(error) => return Err(file_error(path, &error)),
             }
