@@ -1,2 +1,15 @@
-//! Linux.
+//! Linux for `tune`: its settings, its tunables, and what the next boot makes of them.
+
+mod backend;
+pub mod boot;
+mod defaults;
+mod hazard;
+mod next_boot;
+mod permitted;
+mod persist;
+mod read;
 mod settings;
+mod use_now;
+
+pub use backend::Linux;
+pub use persist::BOOT_FILE;
