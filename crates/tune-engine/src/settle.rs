@@ -228,6 +228,7 @@ impl Settlement<'_> {
                 holding.taken_over = lines;
             }
         }
+        self.after.files = std::mem::take(&mut found.files);
         self.edited(&found, settled);
         self.overrides(&found, settled);
         settled.warnings.append(&mut found.warnings);
@@ -256,6 +257,9 @@ impl Settlement<'_> {
                     ],
                 });
                 continue;
+            }
+            if let Some(left) = self.before.files.get(&edited.path) {
+                self.after.files.insert(edited.path.clone(), left.clone());
             }
             for slot in &edited.slots {
                 if let Some(holding) = self.before.boot.get(slot) {

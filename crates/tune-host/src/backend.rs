@@ -96,8 +96,8 @@ pub struct Persistence {
     pub warnings: Vec<String>,
     /// Files that `tune` wrote and somebody else has changed since: path, what was left there, what is there.
     pub edited: Vec<Edited>,
-    /// The values that the next boot will then make, by tunable.
-    pub predicted: BTreeMap<String, String>,
+    /// The files of `tune`'s own as they will be.
+    pub files: BTreeMap<PathBuf, String>,
 }
 
 /// A file that `tune` wrote and somebody else has changed since.

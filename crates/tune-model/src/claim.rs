@@ -61,6 +61,9 @@ pub struct ScopeClaims {
     /// On values of the next boot.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub boot: BTreeMap<Slot, Holding>,
+    /// The files that `tune` wrote, as it left them: what differs was changed by somebody else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<PathBuf, String>,
 }
 
 impl ScopeClaims {

@@ -1,0 +1,80 @@
+//! Linux behind the trait that every system implements.
+
+use std::collections::BTreeSet;
+
+use tune_host::{Assessment, Backend, Host, PersistOptions, Persistence, Provision, Targets, Unsolvable};
+use tune_model::claim::ScopeClaims;
+use tune_model::profile::Scale;
+use tune_model::{Effect, Limits, Readings, Setting, Slot, Storable, System, Values};
+
+use crate::{hazard, permitted, persist, read, settings, use_now};
+
+/// Linux, with pages of a given size.
+#[derive(Debug, Clone, Copy)]
+pub struct Linux {
+    page: u64,
+}
+
+impl Linux {
+    /// The backend for a host.
+    #[must_use]
+    pub fn on(host: &dyn Host) -> Self {
+        Self { page: host.page_size() }
+    }
+}
+
+impl Backend for Linux {
+    fn system(&self) -> System {
+        System::Linux
+    }
+
+    fn provision(&self, setting: Setting) -> Provision {
+        settings::provision(setting)
+    }
+
+    fn assess(&self, setting: Setting, values: &dyn Values) -> Assessment {
+        settings::assess(setting, values, self.page)
+    }
+
+    fn storable(&self, setting: Setting, values: &dyn Values) -> Option<Storable> {
+        settings::storable(setting, values, self.page)
+    }
+
+    fn solve(&self, setting: Setting, limits: &Limits, values: &dyn Values) -> Result<Targets, Unsolvable> {
+        settings::solve(setting, limits, values, self.page)
+    }
+
+    fn scale(&self, host: &dyn Host) -> Result<Scale, String> {
+        let ram = host.stated_ram().or_else(|| use_now::memory(host.files()));
+        ram.map(|ram| Scale { ram, page: self.page }).ok_or_else(|| {
+            "the amount of memory is not known; state it with --ram, such as --ram 16GiB".to_owned()
+        })
+    }
+
+    fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings {
+        read::read(host, tunables, claims)
+    }
+
+    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String> {
+        hazard::hazard(host, slot, value, present)
+    }
+
+    fn persist(
+        &self,
+        host: &dyn Host,
+        before: &ScopeClaims,
+        claims: &ScopeClaims,
+        readings: &Readings,
+        options: PersistOptions,
+    ) -> Persistence {
+        persist::persist(host, before, claims, readings, options)
+    }
+
+    fn may_do(&self, effect: &Effect) -> bool {
+        permitted::may_do(effect)
+    }
+
+    fn has_boot_layer(&self, host: &dyn Host) -> bool {
+        read::has_boot_layer(host)
+    }
+}

@@ -1,0 +1,102 @@
+//! What a plan for Linux may contain at all. Journals are read back as untrusted input and held against this.
+
+use std::path::Path;
+
+use tune_host::sysctl_path;
+use tune_model::plan::FileImage;
+use tune_model::{Catalog, Effect, Mutability, System};
+
+use crate::boot::TAKEN_OVER;
+use crate::persist::{BOOT_DIRECTORY, BOOT_FILE};
+
+/// Where native tunables outside the catalog may be.
+const NAMESPACES: &[&str] = &["net.ipv4.", "net.ipv6.", "net.core.", "net.netfilter."];
+
+pub(crate) fn may_do(effect: &Effect) -> bool {
+    match effect {
+        Effect::SetTunable { tunable, before, after, .. } => {
+            tunable_is_ours(tunable) && [before, after].iter().all(|text| !text.contains('\n'))
+        }
+        Effect::ReplaceFile { path, before, after } => may_replace(path, before.as_ref(), after.as_ref()),
+        Effect::Directory { path, .. } => path == Path::new(BOOT_DIRECTORY),
+        _ => false,
+    }
+}
+
+fn tunable_is_ours(name: &str) -> bool {
+    let known = match Catalog::of(System::Linux).get(name) {
+        Some(row) => row.mutability == Mutability::Live,
+        None => NAMESPACES.iter().any(|prefix| name.starts_with(prefix)),
+    };
+    known && sysctl_path(name).is_some()
+}
+
+fn may_replace(path: &Path, before: Option<&FileImage>, after: Option<&FileImage>) -> bool {
+    if path == Path::new(BOOT_FILE) {
+        return true;
+    }
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            is_boot_file(path)
+                && (before.mode, before.uid, before.gid) == (after.mode, after.uid, after.gid)
+                && only_comments_differ(&before.content.0, &after.content.0)
+        }
+        _ => false,
+    }
+}
+
+/// Tells whether a path is a file of settings that an administrator owns.
+pub(crate) fn is_boot_file(path: &Path) -> bool {
+    let below = path.parent() == Some(Path::new(BOOT_DIRECTORY))
+        && path.extension().is_some_and(|extension| extension == "conf");
+    below || path == Path::new("/etc/sysctl.conf")
+}
+
+/// Tells whether two files are the same but for lines taken over or given back.
+fn only_comments_differ(before: &[u8], after: &[u8]) -> bool {
+    let lines =
+        |content: &'_ [u8]| content.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let bare = |line: Vec<u8>| line.strip_prefix(TAKEN_OVER.as_bytes()).map(<[u8]>::to_vec).unwrap_or(line);
+    let same = |content| lines(content).into_iter().map(bare).collect::<Vec<_>>();
+    same(before) == same(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tune_model::plan::Bytes;
+
+    fn set(tunable: &str) -> Effect {
+        let (before, after) = ("60".to_owned(), "30".to_owned());
+        Effect::SetTunable { tunable: tunable.to_owned(), namespace: None, before, after }
+    }
+
+    fn replace(path: &str, before: &str, after: &str) -> Effect {
+        let image = |text: &str| FileImage {
+            content: Bytes(text.as_bytes().to_vec()),
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            attributes: Default::default(),
+        };
+        Effect::ReplaceFile { path: path.into(), before: Some(image(before)), after: Some(image(after)) }
+    }
+
+    #[test]
+    fn a_journal_cannot_reach_what_a_plan_could_not() {
+        assert!(may_do(&set("net.ipv4.tcp_fin_timeout")));
+        for planted in
+            ["kernel.core_pattern", "kernel/core_pattern", "net.ipv4.../../kernel/x", "vm.overcommit_memory"]
+        {
+            assert!(!may_do(&set(planted)), "{planted}");
+        }
+        let line = "net.ipv4.tcp_fin_timeout = 20\n";
+        let taken = format!("{TAKEN_OVER}{line}");
+        assert!(may_do(&replace("/etc/sysctl.d/99-site.conf", line, &taken)));
+        assert!(may_do(&replace("/etc/sysctl.conf", &taken, line)));
+        for planted in ["/etc/shadow", "/etc/sysctl.d/../shadow", "/usr/lib/sysctl.d/50-default.conf"] {
+            assert!(!may_do(&replace(planted, line, &taken)), "{planted}");
+        }
+        assert!(!may_do(&replace("/etc/sysctl.d/99-site.conf", line, "kernel.core_pattern = |/tmp/x\n")));
+    }
+}
