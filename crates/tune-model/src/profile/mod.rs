@@ -11,8 +11,11 @@ mod oneoff;
 mod require;
 mod resolve;
 mod schema;
+mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod value;
 mod walk;
 

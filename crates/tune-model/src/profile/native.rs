@@ -44,6 +44,11 @@ pub(super) const fn prefixes(system: System) -> &'static [&'static str] {
     }
 }
 
+/// Returns the names that kernels of a system had once.
+pub(super) fn removed(system: System) -> impl Iterator<Item = &'static str> {
+    REMOVED.iter().filter(move |(on, ..)| *on == system).map(|(_, name, ..)| *name)
+}
+
 /// Returns what may be set under a name.
 pub(super) fn find(catalog: &'static Catalog, system: System, name: &str) -> Result<Native, Complaint> {
     if let Some((_, _, what, help)) = REMOVED.iter().find(|(on, old, ..)| *on == system && *old == name) {
@@ -66,7 +71,8 @@ fn catalogued(row: &'static Tunable, field: Option<&str>) -> Result<Native, Comp
     Ok(Native { slots, shape: shape(row), row: Some(row), unknown: None })
 }
 
-fn shape(row: &Tunable) -> Shape {
+/// Returns what values a field of a tunable takes.
+pub(super) fn shape(row: &Tunable) -> Shape {
     const PAGES: &[&str] = &["net.ipv4.tcp_mem", "net.ipv4.udp_mem"];
     if row.is_text() {
         Shape::Text
