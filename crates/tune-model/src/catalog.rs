@@ -185,7 +185,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    fn parse(source: &str) -> Self {
+    pub(crate) fn parse(source: &str) -> Self {
         let file: CatalogFile = toml::from_str(source).expect("the built-in catalog parses; a test reads it");
         let by_name = file.tunable.iter().enumerate().map(|(at, row)| (row.name.clone(), at)).collect();
         Self { rows: file.tunable, by_name }
@@ -207,6 +207,12 @@ impl Catalog {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tunable> {
         self.by_name.get(name).map(|at| &self.rows[*at])
+    }
+
+    /// Tells whether nothing is known of the system's tunables yet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Returns every tunable, in the order in which they are shown.

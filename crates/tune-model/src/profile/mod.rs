@@ -1,5 +1,24 @@
 //! Profiles: what is required of a host.
 
+mod contradiction;
+mod diagnostic;
+mod document;
+mod library;
+mod log;
+mod native;
+mod new;
+mod oneoff;
+mod require;
+mod resolve;
+mod schema;
+mod table;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod value;
+mod walk;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -8,7 +27,21 @@ use serde::{Deserialize, Serialize};
 use crate::limits::Limits;
 use crate::quantity::Quantity;
 use crate::setting::Setting;
+use crate::system::System;
 use crate::tunable::Slot;
+
+pub use diagnostic::{Class, Diagnostic, Diagnostics, escaped};
+pub use document::Key;
+pub use library::{BuiltIn, InMemory, Library, LibraryError, ProfileText};
+pub use log::Input;
+pub use new::starter;
+pub use oneoff::one_off;
+pub use resolve::{ProfileError, Resolved, check, check_text, resolve, resolve_text};
+pub use schema::schema;
+pub use walk::is_name;
+
+/// Finds the catalog of a system; [`crate::Catalog::of`] outside of tests.
+pub type Catalogs = fn(System) -> &'static crate::Catalog;
 
 /// What a requirement is about: a portable setting, or a native tunable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +85,21 @@ pub enum Severity {
     Medium,
     /// The service suffers.
     High,
+}
+
+impl Severity {
+    /// Every severity, the least first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+
+    /// Returns the name, as a profile writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
 }
 
 /// One end of what is required, before the host's memory and page size are known.
@@ -133,6 +181,8 @@ pub struct Requirement {
     pub uncatalogued: bool,
     /// Where it is written.
     pub origin: Origin,
+    /// Where each of its keys is written, which an override may have done.
+    pub keys: Vec<(Key, Origin)>,
 }
 
 /// Where a profile comes from.
@@ -220,6 +270,7 @@ impl Bound {
             Self::PagesOf { bytes } => Quantity::Native((bytes / scale.page).into()),
             Self::PerGibOfRam { each, min, max } => {
                 let total = each.scalar().unwrap_or(0).saturating_mul(scale.gib_of_ram().into());
+                let total = total.min(u64::MAX.into());
                 let scaled = Quantity::from_scalar(each.kind(), total).unwrap_or_else(|| each.clone());
                 let raised = min.as_ref().and_then(|min| scaled.join(min)).unwrap_or(scaled);
                 max.as_ref().and_then(|max| raised.meet(max)).unwrap_or(raised)
