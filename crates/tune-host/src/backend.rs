@@ -122,6 +122,36 @@ pub struct PersistOptions {
     pub overwrite_foreign: bool,
 }
 
+/// A line of a boot file that sets a tunable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootLine {
+    /// The line.
+    pub place: Place,
+    /// The value that it sets.
+    pub value: String,
+    /// It is the one to change: the last that is written.
+    pub wins: bool,
+    /// Why it has no effect.
+    pub note: Option<String>,
+}
+
+/// How the next boot comes to the value of one tunable.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BootStory {
+    /// The program that sets tunables at boot; `None` where none was found.
+    pub tool: Option<String>,
+    /// Every line that sets it, in the order in which they are read.
+    pub lines: Vec<BootLine>,
+    /// Files that are not read, and what takes their place.
+    pub masked: Vec<(PathBuf, PathBuf)>,
+    /// What is wrong with the boot files.
+    pub problems: Vec<String>,
+    /// What the other common tool would decide: its name, the value, the line.
+    pub other: Option<(String, Option<String>, Option<Place>)>,
+    /// Other programs that write it after boot.
+    pub writers: Vec<String>,
+}
+
 /// A system: its catalog, its arithmetic, its boot files. It describes and never acts.
 pub trait Backend {
     /// Returns the system.
@@ -176,6 +206,9 @@ pub trait Backend {
 
     /// Tells whether the boot layer exists in the host's scope.
     fn has_boot_layer(&self, host: &dyn Host) -> bool;
+
+    /// Tells how the next boot comes to the value of a tunable.
+    fn boot_story(&self, host: &dyn Host, tunable: &str) -> BootStory;
 
     /// Returns when a tunable can be changed and whom that reaches.
     fn behaviour(&self, tunable: &str) -> (Mutability, TakesHold) {

@@ -130,6 +130,9 @@ pub trait Host {
     /// Returns what kind of system it is.
     fn identity(&self) -> Identity;
 
+    /// Returns what tells the present boot from every other; empty where that cannot be told.
+    fn boot_id(&self) -> String;
+
     /// Returns what is looked at.
     fn scope(&self) -> &Scope;
 

@@ -96,6 +96,13 @@ impl Host for LiveHost {
         }
     }
 
+    fn boot_id(&self) -> String {
+        match self.scope {
+            Scope::Image(_) => "image".to_owned(),
+            _ => sys::boot_id(),
+        }
+    }
+
     fn scope(&self) -> &Scope {
         &self.scope
     }

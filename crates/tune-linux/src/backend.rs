@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use tune_host::backend::BootStory;
 use tune_host::{Assessment, Backend, Host, PersistOptions, Persistence, Provision, Targets, Unsolvable};
 use tune_model::claim::ScopeClaims;
 use tune_model::profile::Scale;
 use tune_model::{Effect, Limits, Readings, Setting, Slot, Storable, System, Values};
 
-use crate::{hazard, permitted, persist, read, settings, use_now};
+use crate::{hazard, permitted, persist, read, settings, story, use_now};
 
 /// Linux, with pages of a given size.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +69,10 @@ impl Backend for Linux {
         options: PersistOptions,
     ) -> Persistence {
         persist::persist(host, before, claims, readings, options)
+    }
+
+    fn boot_story(&self, host: &dyn Host, tunable: &str) -> BootStory {
+        story::tell(host, tunable)
     }
 
     fn may_do(&self, effect: &Effect) -> bool {

@@ -9,6 +9,7 @@ mod permitted;
 mod persist;
 mod read;
 mod settings;
+mod story;
 mod use_now;
 
 pub use backend::Linux;

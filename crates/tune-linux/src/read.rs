@@ -170,7 +170,7 @@ fn disagreement(next: &NextBoot, key: &Key, start: &Start<'_>) -> Option<String>
 }
 
 /// Names a program that writes the key after boot.
-fn named(writer: &Writer, key: &Key) -> Option<String> {
+pub(crate) fn named(writer: &Writer, key: &Key) -> Option<String> {
     let setting = writer.settings.iter().find(|setting| setting.key == *key)?;
     let who = match writer.kind {
         WriterKind::Tuned => "TuneD's active profile",

@@ -167,3 +167,8 @@ pub(crate) fn isolation() -> Isolation {
         },
     }
 }
+
+pub(crate) fn boot_id() -> String {
+    let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    read.map(|id| id.trim().to_owned()).unwrap_or_default()
+}

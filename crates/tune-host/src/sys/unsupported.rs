@@ -37,3 +37,7 @@ pub(crate) fn within<T: Send>(
 pub(crate) const fn isolation() -> Isolation {
     Isolation::None
 }
+
+pub(crate) const fn boot_id() -> String {
+    String::new()
+}
