@@ -5,8 +5,10 @@
 pub mod backend;
 pub mod files;
 pub mod host;
+mod interrupt;
 pub mod live;
 mod replace;
+pub mod site;
 mod solve;
 mod sys;
 mod sysctl_name;
@@ -16,6 +18,8 @@ pub use backend::{
 };
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
 pub use host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
+pub use interrupt::Interrupt;
 pub use live::{LiveHost, NamespaceError};
+pub use site::SiteLibrary;
 pub use solve::solve_scalar;
 pub use sysctl_name::sysctl_path;

@@ -9,8 +9,7 @@ use tune_model::tunable::integers;
 use tune_model::{Place, Tunable};
 
 use crate::boot::{
-    self, BootPlan, CommandLineSetting, Commit, Decision, Fields, Key, Outcome, ToolChoice,
-    command_line_settings,
+    self, BootPlan, CommandLineSetting, Commit, Decision, Fields, Key, Outcome, command_line_settings,
 };
 use crate::persist::BOOT_FILE;
 

@@ -46,7 +46,7 @@ fn lines(plan: &BootPlan, decision: &Decision<'_>, start: &Start<'_>) -> Vec<Boo
     let line = |at: usize, assignment: &boot::Assignment| {
         let same = |other: &&boot::Assignment| std::ptr::eq(*other, assignment);
         let loser = decision.losers.iter().find(|loser| same(&loser.assignment));
-        let written = decision.writes.iter().any(|write| same(write));
+        let written = decision.writes.iter().any(&same);
         (written || loser.is_some()).then(|| {
             let wins = decision.winner.as_ref().is_some_and(same);
             let refusal = refused

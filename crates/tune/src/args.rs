@@ -1,0 +1,248 @@
+//! The command line, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Reads and adjusts FIN_WAIT_2 timeouts, network memory limits and keepalive, with dry run and rollback.
+#[derive(Debug, Parser)]
+#[command(name = "tune", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables for people.
+    #[default]
+    Human,
+    /// One JSON object.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// How results are written.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// Where journals and claims are kept [default: /var/lib/tune].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Look at a network namespace: its name, or the id of a process in it. Running kernel only.
+    #[arg(long, global = true, value_name = "NAME|PID", conflicts_with = "root")]
+    pub(crate) netns: Option<String>,
+    /// Look at an offline image below DIR. Boot files only.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// The memory of the machine that the image is for, such as 16GiB.
+    #[arg(long, global = true, value_name = "SIZE", requires = "root")]
+    pub(crate) ram: Option<String>,
+    /// Say more on standard error; twice for still more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing on standard error but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the settings of this host: now, at the next boot, by default, and who decides.
+    Status,
+    /// Show what a setting or tunable does, and every file that sets it.
+    Explain {
+        /// A setting such as tcp.fin_wait_2_timeout, or a tunable such as net.ipv4.tcp_mem.
+        #[arg(value_name = "SETTING|TUNABLE")]
+        subject: String,
+    },
+    /// Work with profiles.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Hold profiles against this host; changes nothing.
+    Audit {
+        /// Names, paths (with a /), or - for standard input.
+        #[arg(required = true, value_name = "PROFILE")]
+        profiles: Vec<String>,
+        /// Judge the running kernel only, or the next boot only.
+        #[arg(long, value_enum)]
+        only: Option<OnlyLayer>,
+    },
+    /// Show what apply would do; changes nothing.
+    Plan(Apply),
+    /// Apply profiles.
+    Apply(Apply),
+    /// Change single settings: tcp.fin_wait_2_timeout=30s, or with >= and <=.
+    Set {
+        /// SETTING=VALUE, SETTING>=VALUE or SETTING<=VALUE; quote < and > for the shell.
+        #[arg(required = true, value_name = "SETTING=VALUE")]
+        assignments: Vec<String>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Show which profiles hold values.
+    Active,
+    /// Give up what profiles hold: all of them, or those named.
+    Off {
+        /// The profiles; all where none is named.
+        #[arg(value_name = "PROFILE")]
+        profiles: Vec<String>,
+        #[command(flatten)]
+        undo: Undo,
+    },
+    /// Take a transaction back: the last one, or the one named.
+    Rollback {
+        /// The transaction's number, as tune history shows it.
+        #[arg(value_name = "ID")]
+        id: Option<u64>,
+        #[command(flatten)]
+        undo: Undo,
+    },
+    /// Show transactions: all of them, or one.
+    History {
+        /// The transaction's number.
+        #[arg(value_name = "ID")]
+        id: Option<u64>,
+        /// Check that no record was edited, moved or lost.
+        #[arg(long, conflicts_with = "id")]
+        verify: bool,
+    },
+    /// Finish what a crash interrupted.
+    Recover,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of tune, or of one of its commands.
+    Man {
+        /// The command.
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
+}
+
+/// One of the two things that are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnlyLayer {
+    /// The running kernel.
+    Runtime,
+    /// The next boot.
+    Boot,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileCommand {
+    /// Show which profiles there are.
+    List,
+    /// Show what a profile requires, and where each line comes from.
+    Show {
+        /// A name, a path (with a /), or - for standard input.
+        #[arg(value_name = "PROFILE")]
+        profile: String,
+        /// The system whose tables are worked in [default: this one].
+        #[arg(long = "for", value_name = "SYSTEM")]
+        system: Option<String>,
+    },
+    /// Check profiles, on every system; all mistakes are shown.
+    Check {
+        /// Names, paths (with a /), or - for standard input.
+        #[arg(required = true, value_name = "PROFILE")]
+        profiles: Vec<String>,
+    },
+    /// Print the JSON Schema of profiles.
+    Schema,
+    /// Print a profile to start from.
+    New {
+        /// The new profile's name.
+        name: String,
+    },
+}
+
+/// What apply and plan take.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// Names, paths (with a /), or - for standard input. At a terminal the list is offered where none is named.
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profiles: Vec<String>,
+    #[command(flatten)]
+    pub(crate) change: Change,
+}
+
+/// How settings are changed.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // switches
+pub(crate) struct Change {
+    /// Show what would be done, and do nothing.
+    #[arg(long, visible_alias = "check")]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Show the texts before and after.
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Only this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) only: Vec<String>,
+    /// Not this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) except: Vec<String>,
+    /// Change the running kernel and leave the boot files alone.
+    #[arg(long, conflicts_with = "boot_only")]
+    pub(crate) runtime_only: bool,
+    /// Change the boot files and leave the running kernel alone.
+    #[arg(long)]
+    pub(crate) boot_only: bool,
+    /// Comment out lines of other files that would win at the next boot; reversible.
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    /// Go on although another line wins at the next boot.
+    #[arg(long)]
+    pub(crate) accept_override: bool,
+    /// Replace what somebody else has changed since tune wrote it.
+    #[arg(long)]
+    pub(crate) overwrite_foreign: bool,
+    /// Leave out what this system has nothing of.
+    #[arg(long)]
+    pub(crate) skip_unsupported: bool,
+    /// Accept what cannot be undone before a reboot.
+    #[arg(long)]
+    pub(crate) accept_irreversible: bool,
+    /// Accept a dangerous value for this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) allow_unsafe: Vec<String>,
+    /// Let the claims of this profile give way; may be repeated.
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) replace: Vec<String>,
+    /// Exit with 2 when something was changed.
+    #[arg(long)]
+    pub(crate) detailed_exitcodes: bool,
+}
+
+/// How something is taken back.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // switches
+pub(crate) struct Undo {
+    /// Show what would be done, and do nothing.
+    #[arg(long, visible_alias = "check")]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Show the texts before and after.
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Put back also what somebody else has changed since.
+    #[arg(long)]
+    pub(crate) overwrite_foreign: bool,
+    /// Touch nothing when somebody else has changed something.
+    #[arg(long, conflicts_with = "overwrite_foreign")]
+    pub(crate) all_or_nothing: bool,
+    /// Exit with 2 when something was changed.
+    #[arg(long)]
+    pub(crate) detailed_exitcodes: bool,
+}

@@ -1,0 +1,17 @@
+//! `tune active`: which profiles hold values.
+
+use tune_report::ActiveReport;
+
+use super::change::existing_store;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit;
+
+pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
+    let claims = match existing_store(context)? {
+        Some(store) => store.claims()?,
+        None => tune_model::Claims::default(),
+    };
+    context.show(&ActiveReport::new(context.host_ref(), &claims));
+    Ok(exit::MET)
+}

@@ -1,0 +1,312 @@
+//! Carrying out a change: plan, ask, lock, recover, plan again, execute.
+//!
+//! The plan that is asked about is made without the lock, so that nobody waits for an answer; the one that is carried
+//! out is made under it, and has to be the same.
+
+use std::collections::BTreeSet;
+
+use tune_engine::{Held, Options, Release};
+use tune_host::{Host, Interrupt, WriteError};
+use tune_model::finding::ProfileRef;
+use tune_model::plan::{Plan, Refusal};
+use tune_model::transaction::{Action, StepResult};
+use tune_model::{Effect, Profile, Step, Subject};
+use tune_report::{Command, PlanReport, Report, RunReport, step_line};
+use tune_transaction::{Locked, Observer, Policy, Progress, Store, Surroundings};
+
+use crate::context::{Context, profile_ref, width};
+use crate::error::CliError;
+use crate::prompt::Answer;
+use crate::{exit, output, prompt};
+
+/// What is to be done.
+pub(crate) enum Intent {
+    /// Apply profiles.
+    Apply(Vec<Profile>),
+    /// Drop claims.
+    Release(Release),
+    /// Drop the claims in a network namespace that is gone: there is nothing left to restore.
+    Forget(u64),
+}
+
+/// A change as it was asked for.
+pub(crate) struct Wanted {
+    pub(crate) intent: Intent,
+    pub(crate) action: Action,
+    pub(crate) options: Options,
+    pub(crate) switches: Switches,
+    /// What to type to have a dry run done.
+    pub(crate) again: Option<String>,
+}
+
+/// How the change is gone about.
+#[allow(clippy::struct_excessive_bools)] // switches of the command
+pub(crate) struct Switches {
+    pub(crate) dry_run: bool,
+    pub(crate) yes: bool,
+    pub(crate) diff: bool,
+    pub(crate) detailed: bool,
+}
+
+/// The subjects named by switches such as `--only`.
+pub(crate) fn subjects(context: &Context, names: &[String]) -> Result<BTreeSet<Subject>, CliError> {
+    names.iter().map(|name| subject(context, name)).collect()
+}
+
+pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError> {
+    let subject: Subject = name.parse().map_err(CliError::usage)?;
+    if let Subject::Tunable(slot) = &subject
+        && !slot.tunable.contains(['.', '/'])
+    {
+        let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
+        let tunables = context.backend.catalog().iter().map(|row| row.name.as_str());
+        let nearest = tune_model::nearest(name, known.chain(tunables));
+        let hint = tune_model::did_you_mean(nearest.as_deref());
+        return Err(CliError::usage(format!("{name:?} is no setting and no tunable{hint}")));
+    }
+    Ok(subject)
+}
+
+impl Wanted {
+    fn command(&self) -> Command {
+        match self.action {
+            Action::Off { .. } => Command::Off,
+            Action::Rollback { .. } => Command::Rollback,
+            _ => Command::Apply,
+        }
+    }
+
+    fn profiles(&self) -> Vec<ProfileRef> {
+        match &self.intent {
+            Intent::Apply(profiles) => profiles.iter().map(profile_ref).collect(),
+            Intent::Release(_) | Intent::Forget(_) => Vec::new(),
+        }
+    }
+
+    fn plan(&self, context: &Context, claims: &tune_model::Claims, transaction: u64) -> Result<Plan, CliError> {
+        let boot_id = context.host.boot_id();
+        let held = Held { claims, transaction, boot_id: &boot_id };
+        match &self.intent {
+            Intent::Apply(profiles) => {
+                context.engine().plan_apply(profiles, held, &self.options).map_err(CliError::failed)
+            }
+            Intent::Release(release) => Ok(context.engine().plan_release(release, held, &self.options)),
+            Intent::Forget(transaction) => Ok(tune_engine::forget(claims, *transaction)),
+        }
+    }
+
+    fn report(&self, context: &Context, plan: Plan) -> PlanReport {
+        PlanReport {
+            command: self.command(),
+            host: context.host_ref(),
+            profiles: self.profiles(),
+            plan,
+            with_diff: self.switches.diff,
+            next: self.again.clone(),
+            open_transaction: context.open_transaction(),
+        }
+    }
+
+    /// Does it, or shows what would be done.
+    pub(crate) fn run(mut self, context: &Context) -> Result<u8, CliError> {
+        if self.switches.dry_run {
+            return self.dry_run(context);
+        }
+        if self.switches.yes {
+            return self.carry_out(context, None);
+        }
+        if !context.can_ask() {
+            return Err(CliError::usage("nobody is there to be asked")
+                .hint("do it without asking: --yes")
+                .hint("see first what would be done: --dry-run"));
+        }
+        match self.ask(context)? {
+            Some(shown) => self.carry_out(context, Some(&shown)),
+            None => Ok(exit::FAILED),
+        }
+    }
+
+    fn dry_run(&self, context: &Context) -> Result<u8, CliError> {
+        let (claims, unseen) = context.claims_seen();
+        let next = context.look_at_store().ok().flatten().and_then(|store| store.next_id().ok()).unwrap_or(1);
+        let mut plan = self.plan(context, &claims, next)?;
+        plan.warnings.extend(unseen);
+        let report = self.report(context, plan);
+        context.show(&report);
+        Ok(report.exit_status())
+    }
+
+    /// Shows the plan and asks, until the answer is yes or no; returns the steps that were agreed to.
+    fn ask(&mut self, context: &Context) -> Result<Option<Vec<Step>>, CliError> {
+        loop {
+            let (claims, _) = context.claims_seen();
+            let next = context.look_at_store().ok().flatten().and_then(|store| store.next_id().ok()).unwrap_or(1);
+            let plan = self.plan(context, &claims, next)?;
+            if !plan.refusals.is_empty() {
+                return Err(refused(&plan.refusals));
+            }
+            let steps = plan.steps.clone();
+            let subjects: BTreeSet<Subject> = steps.iter().flat_map(|step| step.serves.clone()).collect();
+            let empty = plan.is_empty();
+            let mut report = self.report(context, plan);
+            report.next = None;
+            output::say(&report.human(width()));
+            if empty {
+                return Ok(Some(steps));
+            }
+            let subjects: Vec<_> = if self.can_leave_out() { subjects.into_iter().collect() } else { Vec::new() };
+            match prompt::ask("Change this host?", &subjects)? {
+                Answer::Apply => return Ok(Some(steps)),
+                Answer::LeaveOut(left_out) => self.options.except.extend(left_out),
+                Answer::Cancel => {
+                    output::say("nothing was changed\n");
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    const fn can_leave_out(&self) -> bool {
+        matches!(self.intent, Intent::Apply(_))
+    }
+
+    fn carry_out(&self, context: &Context, agreed: Option<&[Step]>) -> Result<u8, CliError> {
+        let store = context.open_store()?;
+        let mut locked = store.lock(&command_line())?;
+        recover(context, &mut locked)?;
+        let plan = self.plan(context, &store.claims()?, store.next_id()?)?;
+        if !plan.refusals.is_empty() {
+            return Err(refused(&plan.refusals));
+        }
+        if agreed.is_some_and(|steps| steps != plan.steps) {
+            return Err(CliError::failed("the host changed while you were asked, and nothing was done")
+                .hint("run the command again to see the new plan"));
+        }
+        writable(context, &plan)?;
+        self.execute(context, &mut locked, plan)
+    }
+
+    fn execute(&self, context: &Context, locked: &mut Locked<'_>, plan: Plan) -> Result<u8, CliError> {
+        let interrupt = Interrupt::watch()
+            .map_err(|error| CliError::failed(format!("cannot watch for signals: {error}")))?;
+        let boot_id = context.host.boot_id();
+        let permit = Permit(context);
+        let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
+        let quiet = context.quiet || crate::is_json(context.format);
+        let mut shown = Shown { total: plan.steps.len(), quiet };
+        let outcome = locked.execute(
+            &surroundings,
+            &plan,
+            self.action.clone(),
+            context.scope(),
+            &mut shown,
+            &|| interrupt.asked(),
+        )?;
+        let mut report = self.report(context, plan);
+        report.open_transaction = None;
+        let report = RunReport { plan: report, outcome, deadline: None };
+        context.show(&report);
+        Ok(report.exit_status(self.switches.detailed))
+    }
+}
+
+/// Finishes what a crash interrupted, and says so.
+pub(crate) fn recover(
+    context: &Context,
+    locked: &mut Locked<'_>,
+) -> Result<Option<tune_transaction::Recovered>, CliError> {
+    let boot_id = context.host.boot_id();
+    let permit = Permit(context);
+    let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
+    let recovered = locked.recover(&surroundings)?;
+    if let Some(found) = &recovered
+        && !context.quiet
+    {
+        output::say(&format!("transaction {} was interrupted: it is now {}\n", found.transaction, found.state));
+    }
+    Ok(recovered)
+}
+
+/// Returns the transaction store's view of who is at work.
+pub(crate) fn command_line() -> String {
+    std::env::args().collect::<Vec<_>>().join(" ")
+}
+
+fn refused(refusals: &[Refusal]) -> CliError {
+    let mut report = tune_report::ErrorReport::new("refused", exit::FAILED, "refused; nothing was changed");
+    for refusal in refusals {
+        report.causes.push(refusal.message.clone());
+        for hint in &refusal.hints {
+            if !report.hints.contains(hint) {
+                report = report.hint(hint.clone());
+            }
+        }
+    }
+    CliError(report)
+}
+
+/// Refuses before the first write what could not be written anyway.
+fn writable(context: &Context, plan: &Plan) -> Result<(), CliError> {
+    let names: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.effect {
+            Effect::SetTunable { tunable, .. } => Some(tunable.as_str()),
+            _ => None,
+        })
+        .collect();
+    let denied = context.host.writable_tunables(&names).into_iter().find_map(Result::err);
+    match denied {
+        None => Ok(()),
+        Some(error @ WriteError::Denied(_)) => {
+            Err(CliError::new("not-permitted", exit::NOT_PERMITTED, format!("{error}; nothing was changed"))
+                .hint("run tune as root"))
+        }
+        Some(error @ WriteError::ReadOnly(_)) => Err(CliError::failed(format!("{error}; nothing was changed"))
+            .hint("in a container the host has to set it: tune --netns PID on the host, or the container's own settings")
+            .hint("write the boot files only: --boot-only")),
+        Some(error) => Err(CliError::failed(format!("{error}; nothing was changed"))),
+    }
+}
+
+/// The allow-list of the system's backend.
+struct Permit<'a>(&'a Context);
+
+impl Policy for Permit<'_> {
+    fn permits(&self, effect: &Effect) -> Result<(), String> {
+        if self.0.backend.may_do(effect) {
+            return Ok(());
+        }
+        Err(format!("no plan for {} can contain it", self.0.backend.system()))
+    }
+}
+
+/// Shows steps as they go.
+struct Shown {
+    total: usize,
+    quiet: bool,
+}
+
+impl Observer for Shown {
+    fn step(&mut self, index: usize, step: &Step, progress: Progress<'_>) {
+        let result = match progress {
+            Progress::Done => StepResult::Done,
+            Progress::Failed(reason) => StepResult::Failed { reason: reason.to_owned() },
+            Progress::Undone => StepResult::Undone,
+            Progress::Stuck(reason) => StepResult::Stuck { reason: reason.to_owned() },
+            _ => return,
+        };
+        if !self.quiet {
+            output::say(&(step_line(index + 1, self.total, &step.effect, &result) + "\n"));
+        }
+    }
+
+    fn notice(&mut self, text: &str) {
+        output::say(&format!("{text}\n"));
+    }
+}
+
+/// Returns a store that is there, or `None` where `tune` has never changed anything.
+pub(crate) fn existing_store(context: &Context) -> Result<Option<Store>, CliError> {
+    context.look_at_store()
+}

@@ -1,0 +1,49 @@
+//! One file per command.
+
+mod active;
+mod audit;
+mod change;
+mod completions;
+mod explain;
+mod history;
+mod man;
+mod off;
+mod plan;
+mod profile;
+mod recover;
+mod rollback;
+mod set;
+mod status;
+
+use crate::args::{Command, Global};
+use crate::context::Context;
+use crate::error::CliError;
+
+/// Runs a command and returns its exit code.
+pub(crate) fn run(command: Command, global: &Global) -> Result<u8, CliError> {
+    // These look at no machine.
+    match command {
+        Command::Completions { shell } => return completions::run(shell),
+        Command::Man { command } => return man::run(command.as_deref()),
+        _ => {}
+    }
+    let context = Context::new(global)?;
+    match command {
+        Command::Status => status::run(&context),
+        Command::Explain { subject } => explain::run(&context, &subject),
+        Command::Profile(command) => profile::run(&context, command),
+        Command::Audit { profiles, only } => audit::run(&context, &profiles, only),
+        Command::Plan(mut apply) => {
+            apply.change.dry_run = true;
+            plan::run(&context, &apply)
+        }
+        Command::Apply(apply) => plan::run(&context, &apply),
+        Command::Set { assignments, change } => set::run(&context, &assignments, &change),
+        Command::Active => active::run(&context),
+        Command::Off { profiles, undo } => off::run(&context, &profiles, &undo),
+        Command::Rollback { id, undo } => rollback::run(context, id, &undo),
+        Command::History { id, verify } => history::run(&context, id, verify),
+        Command::Recover => recover::run(&context),
+        Command::Completions { .. } | Command::Man { .. } => Ok(crate::exit::MET),
+    }
+}

@@ -1,0 +1,53 @@
+//! `tune off`: give up what profiles hold.
+
+use std::collections::BTreeSet;
+
+use tune_engine::{Options, Release};
+use tune_model::claim::ScopeClaims;
+use tune_model::transaction::Action;
+
+use super::change::{Intent, Switches, Wanted};
+use crate::args::Undo;
+use crate::context::Context;
+use crate::error::CliError;
+
+pub(crate) fn run(context: &Context, named: &[String], undo: &Undo) -> Result<u8, CliError> {
+    let (claims, unseen) = context.claims_seen();
+    if let Some(reason) = unseen {
+        return Err(CliError::failed(reason));
+    }
+    let active = holders(&claims.scope(&context.engine().scope_name()));
+    if let Some(unknown) = named.iter().find(|name| !active.contains(*name)) {
+        let hint = tune_model::did_you_mean(tune_model::nearest(unknown, active.iter().map(String::as_str)).as_deref());
+        return Err(CliError::failed(format!("profile {unknown:?} holds nothing here{hint}"))
+            .hint("see what is held: tune active"));
+    }
+    let profiles: BTreeSet<String> = if named.is_empty() { active } else { named.iter().cloned().collect() };
+    let list: Vec<String> = profiles.iter().cloned().collect();
+    Wanted {
+        intent: Intent::Release(Release::Profiles(profiles)),
+        again: Some(format!("tune off {}", list.join(" "))),
+        action: Action::Off { profiles: list },
+        options: options(undo),
+        switches: switches(undo),
+    }
+    .run(context)
+}
+
+/// Returns the profiles that hold something.
+fn holders(claims: &ScopeClaims) -> BTreeSet<String> {
+    let holdings = claims.runtime.values().chain(claims.boot.values());
+    holdings.flat_map(|holding| &holding.claims).map(|claim| claim.profile.clone()).collect()
+}
+
+pub(crate) fn options(undo: &Undo) -> Options {
+    Options {
+        overwrite_foreign: undo.overwrite_foreign,
+        all_or_nothing: undo.all_or_nothing,
+        ..Options::default()
+    }
+}
+
+pub(crate) const fn switches(undo: &Undo) -> Switches {
+    Switches { dry_run: undo.dry_run, yes: undo.yes, diff: undo.diff, detailed: undo.detailed_exitcodes }
+}

@@ -1,0 +1,72 @@
+//! `tune apply` and `tune plan`.
+
+use tune_engine::Options;
+use tune_model::profile::Library;
+use tune_model::transaction::Action;
+
+use super::change::{Intent, Switches, Wanted, subjects};
+use crate::args::{Apply, Change};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::{exit, prompt};
+
+pub(crate) fn run(context: &Context, apply: &Apply) -> Result<u8, CliError> {
+    let names = if apply.profiles.is_empty() { choose(context, &apply.change)? } else { apply.profiles.clone() };
+    if names.is_empty() {
+        return Ok(exit::FAILED);
+    }
+    let profiles = context.load(&names, &apply.change.allow_unsafe)?;
+    let action = Action::Apply { profiles: profiles.iter().map(|profile| profile.name.clone()).collect() };
+    let again = format!("tune apply {}", names.join(" "));
+    Wanted {
+        intent: Intent::Apply(profiles),
+        action,
+        options: options(context, &apply.change)?,
+        switches: switches(&apply.change),
+        again: (!names.iter().any(|name| name == "-")).then_some(again),
+    }
+    .run(context)
+}
+
+/// Offers the list at a terminal; elsewhere a profile has to be named.
+fn choose(context: &Context, change: &Change) -> Result<Vec<String>, CliError> {
+    let known = context.library.names();
+    if !context.can_ask() || change.yes || change.dry_run {
+        return Err(CliError::usage("name a profile").hint(format!("known profiles: {}", known.join(", "))));
+    }
+    let system = context.backend.system();
+    let offered: Vec<_> = known
+        .into_iter()
+        .map(|name| {
+            let summary = context.resolve(&name, system).map(|found| found.profile.summary).unwrap_or_default();
+            (name, summary)
+        })
+        .collect();
+    Ok(prompt::choose_profile(&offered)?.into_iter().collect())
+}
+
+pub(crate) fn options(context: &Context, change: &Change) -> Result<Options, CliError> {
+    Ok(Options {
+        runtime_only: change.runtime_only,
+        boot_only: change.boot_only,
+        take_over: change.take_over,
+        accept_override: change.accept_override,
+        overwrite_foreign: change.overwrite_foreign,
+        all_or_nothing: false,
+        skip_unsupported: change.skip_unsupported,
+        accept_irreversible: change.accept_irreversible,
+        allow_unsafe: subjects(context, &change.allow_unsafe)?,
+        only: subjects(context, &change.only)?,
+        except: subjects(context, &change.except)?,
+        replace: change.replace.iter().cloned().collect(),
+    })
+}
+
+pub(crate) const fn switches(change: &Change) -> Switches {
+    Switches {
+        dry_run: change.dry_run,
+        yes: change.yes,
+        diff: change.diff,
+        detailed: change.detailed_exitcodes,
+    }
+}

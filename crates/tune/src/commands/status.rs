@@ -1,0 +1,64 @@
+//! `tune status`: the settings of this host.
+
+use tune_engine::overview::{Decided, Overview};
+use tune_model::transaction::TransactionState;
+use tune_report::StatusReport;
+use tune_report::status::{DecidedBy, SettingState, Waiting};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit;
+
+pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
+    let (claims, unseen) = context.claims_seen();
+    let engine = context.engine();
+    let scope = claims.scope(&engine.scope_name());
+    let mut active: Vec<String> = Vec::new();
+    for claim in scope.runtime.values().chain(scope.boot.values()).flat_map(|holding| &holding.claims) {
+        if !active.contains(&claim.profile) {
+            active.push(claim.profile.clone());
+        }
+    }
+    let report = StatusReport {
+        host: context.host_ref(),
+        settings: engine.overview(&scope).into_iter().map(setting).collect(),
+        boot_tool: context.backend.boot_story(&context.host, "").tool,
+        active,
+        transactions: waiting(context),
+        notes: unseen.into_iter().collect(),
+    };
+    context.show(&report);
+    Ok(exit::MET)
+}
+
+fn setting(found: Overview) -> SettingState {
+    SettingState {
+        setting: found.subject,
+        effective: found.now,
+        boot_effective: found.next,
+        default: found.default,
+        decided_by: match found.decided {
+            Decided::Line(place) => DecidedBy::File(place),
+            Decided::Kernel => DecidedBy::KernelDefault,
+            Decided::Nothing => DecidedBy::NotApplicable,
+            Decided::Unknown(reason) => DecidedBy::Unknown { reason },
+        },
+        tunables: found.tunables,
+        mutability: found.mutability,
+        out_of_scope: found.out_of_scope,
+        notes: found.notes,
+    }
+}
+
+/// Returns the transactions that are not finished, as far as the caller may see them.
+fn waiting(context: &Context) -> Vec<Waiting> {
+    let entries = context.look_at_store().ok().flatten().and_then(|store| store.history().ok()).unwrap_or_default();
+    let waits = |state| {
+        matches!(
+            state,
+            TransactionState::Open | TransactionState::AwaitingConfirmation | TransactionState::AwaitingReboot
+        )
+    };
+    let open = entries.into_iter().filter(|entry| waits(entry.state));
+    open.map(|entry| Waiting { entry, deadline: None, overdue: false }).collect()
+}

@@ -1,0 +1,208 @@
+//! What every command works with: the host, the backend, the state directory, the profiles.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use tune_engine::Engine;
+use tune_host::{Backend, Host, LiveHost, Machine, SiteLibrary};
+use tune_model::finding::{HostRef, ProfileRef};
+use tune_model::profile::{self, Library, ProfileText, Resolved};
+use tune_model::{Catalog, Claims, Kind, Profile, Quantity, System};
+use tune_report::Report;
+use tune_transaction::Store;
+
+use crate::args::{Format, Global};
+use crate::error::CliError;
+use crate::exit;
+
+/// What every command works with.
+pub(crate) struct Context {
+    pub(crate) format: Format,
+    pub(crate) quiet: bool,
+    pub(crate) host: LiveHost,
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) library: SiteLibrary,
+    state: PathBuf,
+    scope: String,
+}
+
+impl Context {
+    pub(crate) fn new(global: &Global) -> Result<Self, CliError> {
+        let host = host(global)?;
+        let backend = tune_engine::backend_for(&host).ok_or_else(|| {
+            CliError::failed("tune does not know this system").hint("it knows Linux; see tune --help")
+        })?;
+        let inside = |path: &str| host.locate(Path::new(path)).unwrap_or_else(|_| path.into());
+        let state = match &global.state_dir {
+            Some(named) => std::path::absolute(named)
+                .map_err(|error| CliError::usage(format!("--state-dir {}: {error}", named.display())))?,
+            None => state_directory(&host),
+        };
+        let library = SiteLibrary::new(inside("/etc/tune/profiles"));
+        let scope = match (&global.netns, &global.root) {
+            (Some(name), _) => format!("netns:{name}"),
+            (None, Some(root)) => format!("root:{}", root.display()),
+            (None, None) => own_scope(&host),
+        };
+        Ok(Self { format: global.format, quiet: global.quiet, host, backend, library, state, scope })
+    }
+
+    /// The same, looking at another network namespace.
+    pub(crate) fn in_namespace(mut self, name: &str) -> Result<Self, CliError> {
+        self.host = LiveHost::namespace(name)?;
+        self.scope = format!("netns:{name}");
+        Ok(self)
+    }
+
+    pub(crate) fn engine(&self) -> Engine<'_> {
+        Engine { backend: &*self.backend, host: &self.host }
+    }
+
+    pub(crate) fn machine(&self) -> &dyn Machine {
+        &self.host
+    }
+
+    pub(crate) fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    pub(crate) fn host_ref(&self) -> HostRef {
+        let identity = self.host.identity();
+        HostRef { system: self.backend.system().to_string(), release: identity.release, scope: self.scope.clone() }
+    }
+
+    /// Opens the state to be changed.
+    pub(crate) fn open_store(&self) -> Result<Store, CliError> {
+        if let Some(parent) = self.state.parent().filter(|parent| !parent.exists()) {
+            let error = format!("{} does not exist, so no state can be kept in it", parent.display());
+            return Err(CliError::new("state", exit::FAILED, error).hint("make it, or name another: --state-dir DIR"));
+        }
+        Ok(Store::open(&self.state)?)
+    }
+
+    /// Looks at the state without touching it; `None` where there is none yet.
+    pub(crate) fn look_at_store(&self) -> Result<Option<Store>, CliError> {
+        Ok(Store::look(&self.state)?)
+    }
+
+    /// Returns the claims that are held, as far as the caller may see them, and what keeps them from being seen.
+    pub(crate) fn claims_seen(&self) -> (Claims, Option<String>) {
+        let seen = Store::look(&self.state).and_then(|store| store.map(|store| store.claims()).transpose());
+        match seen {
+            Ok(claims) => (claims.unwrap_or_default(), None),
+            Err(error) => (Claims::default(), Some(format!("what tune holds is not known: {error}"))),
+        }
+    }
+
+    /// Says in words that a transaction is not finished, if one is.
+    pub(crate) fn open_transaction(&self) -> Option<String> {
+        let store = Store::look(&self.state).ok().flatten()?;
+        let entry = store.open_transaction().ok().flatten()?;
+        Some(tune_report::status::Waiting { entry, deadline: None, overdue: false }.sentence())
+    }
+
+    /// Finds a profile by name, path or `-`.
+    fn text(&self, argument: &str) -> Result<Option<ProfileText>, CliError> {
+        if argument == "-" {
+            return Ok(Some(SiteLibrary::standard_input()?));
+        }
+        if argument.contains('/') {
+            return Ok(Some(SiteLibrary::file(Path::new(argument))?));
+        }
+        Ok(self.library.find(argument)?)
+    }
+
+    pub(crate) fn resolve(&self, argument: &str, system: System) -> Result<Resolved, CliError> {
+        match self.text(argument)? {
+            Some(text) => Ok(profile::resolve_text(&self.library, Catalog::of, text, system)?),
+            None => Ok(profile::resolve(&self.library, Catalog::of, argument, system)?),
+        }
+    }
+
+    pub(crate) fn check(&self, argument: &str) -> Result<profile::Diagnostics, CliError> {
+        match self.text(argument)? {
+            Some(text) => Ok(profile::check_text(&self.library, Catalog::of, text)?),
+            None => Ok(profile::check(&self.library, Catalog::of, argument)?),
+        }
+    }
+
+    /// Loads profiles for this host's system; unsafe values only for the subjects allowed.
+    pub(crate) fn load(&self, arguments: &[String], allowed: &[String]) -> Result<Vec<Profile>, CliError> {
+        let system = self.backend.system();
+        arguments.iter().map(|argument| digested(self.resolve(argument, system)?, allowed)).collect()
+    }
+
+    /// Prints a result on standard output.
+    pub(crate) fn show(&self, report: &dyn Report) {
+        match self.format {
+            Format::Human => crate::output::print(&report.human(width())),
+            Format::Json => crate::output::print(&report.json()),
+        }
+    }
+
+    /// Tells whether somebody is there to be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.format == Format::Human && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+}
+
+/// Returns the profile with the digest of all text that went into it.
+pub(crate) fn digested(resolved: Resolved, allowed: &[String]) -> Result<Profile, CliError> {
+    let texts: Vec<_> = resolved.inputs.iter().map(|input| input.text.clone()).collect();
+    let mut profile = resolved.allowing(allowed)?;
+    profile.digest = tune_transaction::digest(texts.iter().map(String::as_bytes));
+    Ok(profile)
+}
+
+pub(crate) fn profile_ref(profile: &Profile) -> ProfileRef {
+    ProfileRef {
+        name: profile.name.clone(),
+        source: profile.source.clone(),
+        digest: profile.digest.clone(),
+        shadows_built_in: profile.shadows_built_in,
+    }
+}
+
+fn host(global: &Global) -> Result<LiveHost, CliError> {
+    if let Some(name) = &global.netns {
+        return Ok(LiveHost::namespace(name)?);
+    }
+    let Some(root) = &global.root else { return Ok(LiveHost::own()) };
+    if !root.is_dir() {
+        return Err(CliError::usage(format!("--root {}: there is no such directory", root.display())));
+    }
+    let root = std::path::absolute(root).map_err(|error| CliError::usage(error.to_string()))?;
+    let ram = match &global.ram {
+        None => None,
+        Some(text) => match Quantity::parse(Kind::Bytes, text) {
+            Ok(Quantity::Bytes(bytes)) => Some(bytes),
+            Ok(_) => None,
+            Err(error) => return Err(CliError::usage(format!("--ram: {error}"))),
+        },
+    };
+    Ok(LiveHost::image(root, ram))
+}
+
+fn own_scope(host: &LiveHost) -> String {
+    match host.namespace() {
+        Some(namespace) => format!("netns:{}", namespace.inode),
+        None => "host".to_owned(),
+    }
+}
+
+fn state_directory(host: &LiveHost) -> PathBuf {
+    const DEFAULT: &str = "/var/lib/tune";
+    host.locate(Path::new(DEFAULT)).unwrap_or_else(|_| {
+        // Its parent does not exist in the image; the path says so when it is needed.
+        match host.scope() {
+            tune_host::Scope::Image(root) => root.join(&DEFAULT[1..]),
+            _ => DEFAULT.into(),
+        }
+    })
+}
+
+/// Returns the width of the terminal, where there is one.
+pub(crate) fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.or_else(crate::output::terminal_width).unwrap_or(80).clamp(80, 120)
+}
