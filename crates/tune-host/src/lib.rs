@@ -2,6 +2,7 @@
 //!
 //! [`Host`] looks, [`Machine`] changes; what is only looked at can therefore not be changed by mistake.
 
+pub mod fake;
 pub mod files;
 pub mod host;
 pub mod live;
@@ -9,6 +10,7 @@ mod replace;
 mod sys;
 mod sysctl_name;
 
+pub use fake::FakeHost;
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
 pub use host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use live::{LiveHost, NamespaceError};
