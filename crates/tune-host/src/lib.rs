@@ -3,6 +3,7 @@
 //! [`Host`] looks, [`Machine`] changes; what is only looked at can therefore not be changed by mistake.
 
 pub mod backend;
+pub mod fake;
 pub mod files;
 pub mod host;
 mod interrupt;
@@ -16,6 +17,7 @@ mod sysctl_name;
 pub use backend::{
     Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
 };
+pub use fake::FakeHost;
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
 pub use host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use interrupt::Interrupt;

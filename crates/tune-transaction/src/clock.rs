@@ -1,0 +1,56 @@
+//! Who and when.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::unistd::{Uid, User, getuid};
+use tune_model::transaction::Actor;
+
+/// The last second of the year 9999, beyond which RFC 3339 cannot write.
+const LAST: Duration = Duration::from_secs(253_402_300_799);
+
+/// Returns the time as RFC 3339, UTC, to the second. A clock that is out of range does no harm.
+#[must_use]
+pub fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+}
+
+/// Returns who runs this process: under `sudo` or `doas` the user behind them.
+#[must_use]
+pub fn actor() -> Actor {
+    let uid = getuid();
+    let behind = if uid.is_root() { invoker(|name| std::env::var(name).ok()) } else { None };
+    Actor { uid: uid.as_raw(), user: behind.or_else(|| login_name(uid)), pid: std::process::id() }
+}
+
+fn invoker(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let plain =
+        |name: &String| !name.is_empty() && name.len() <= 64 && !name.contains(|c: char| c.is_control());
+    ["SUDO_USER", "DOAS_USER"].into_iter().filter_map(variable).find(plain)
+}
+
+fn login_name(uid: Uid) -> Option<String> {
+    User::from_uid(uid).ok().flatten().map(|user| user.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_behind_sudo_is_named_unless_the_name_is_odd() {
+        let with = |value: &'static str| {
+            move |name: &str| (name == "DOAS_USER" || name == "SUDO_USER").then(|| value.to_owned())
+        };
+        assert_eq!(invoker(with("ann")), Some("ann".to_owned()));
+        assert_eq!(invoker(with("an\nn")), None);
+        assert_eq!(invoker(with("")), None);
+        assert_eq!(actor().pid, std::process::id());
+    }
+
+    #[test]
+    fn times_are_rfc_3339_to_the_second() {
+        assert!(humantime::parse_rfc3339(&now()).is_ok());
+        assert_eq!(now().len(), "2026-01-01T00:00:00Z".len());
+    }
+}

@@ -1,0 +1,207 @@
+//! Carrying out a plan.
+
+use std::collections::BTreeSet;
+
+use tune_model::Plan;
+use tune_model::plan::{Effect, Step};
+use tune_model::transaction::{Action, Entry, Outcome, StepResult, TransactionState};
+
+use crate::clock;
+use crate::effect;
+use crate::error::{ExecuteError, StateError};
+use crate::history::{self, Chain};
+use crate::journal::{self, ClaimsChange, Ending, FORMAT, Header, Intent, Journal, Reading};
+use crate::lock::Locked;
+use crate::run::{self, Run};
+use crate::store::claims_text;
+use crate::{Observer, Surroundings};
+
+impl Locked<'_> {
+    /// Carries out a plan that was made while this lock was held, or takes back what it had begun to do.
+    ///
+    /// `scope` is what the history shows as looked at; `interrupted` is asked between steps whether to stop. The
+    /// outcome has no transaction when the plan is empty, and a failure when it was broken off. When the transaction is
+    /// applied but the history cannot be written, `observer` is told and the next recovery completes the history.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`]: nothing was changed. It is refused while an earlier transaction is unrecovered, when the
+    /// allow-list does not have a step, and when the host is not as the plan saw it.
+    pub fn execute(
+        &mut self,
+        surroundings: &Surroundings<'_>,
+        plan: &Plan,
+        action: Action,
+        scope: &str,
+        observer: &mut dyn Observer,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Outcome, ExecuteError> {
+        if plan.is_empty() {
+            return Ok(Outcome {
+                transaction: None,
+                state: TransactionState::Applied,
+                steps: Vec::new(),
+                failure: None,
+            });
+        }
+        refuse_forbidden(surroundings, &plan.steps)?;
+        refuse_changed(surroundings, &plan.steps)?;
+        let intent = self.intend(surroundings, plan, action, scope)?;
+        let run = Run {
+            store: self.store,
+            surroundings,
+            journal: self.begin(&intent)?,
+            intent: &intent,
+            observer,
+            results: vec![StepResult::NotReached; plan.steps.len()],
+            claims: StepResult::NotReached,
+            conflicts: Vec::new(),
+        };
+        Ok(carry_through(run, plan, interrupted))
+    }
+
+    fn intend(
+        &self,
+        surroundings: &Surroundings<'_>,
+        plan: &Plan,
+        action: Action,
+        scope: &str,
+    ) -> Result<Intent, StateError> {
+        let now = clock::now();
+        let entry = Entry {
+            id: self.next_id()?,
+            action,
+            state: TransactionState::Open,
+            started: now.clone(),
+            changed: now,
+            actor: clock::actor(),
+            scope: scope.to_owned(),
+            changes: plan.changes.clone(),
+            conflicts: plan.conflicts.clone(),
+            note: None,
+        };
+        let header = Header { format: FORMAT.to_owned(), boot_id: surroundings.boot_id.to_owned(), entry };
+        Ok(Intent { header, steps: plan.steps.clone(), claims: self.claims_change(plan)? })
+    }
+
+    fn claims_change(&self, plan: &Plan) -> Result<Option<ClaimsChange>, StateError> {
+        let Some(claims) = &plan.claims else { return Ok(None) };
+        let after = claims_text(claims).map_err(|error| StateError::Other {
+            tried: "write",
+            path: self.store.path().join(crate::store::CLAIMS),
+            reason: error.to_string(),
+        })?;
+        Ok(Some(ClaimsChange { before: self.store.claims_bytes()?, after: Some(after) }))
+    }
+
+    /// Returns a number that neither a journal nor the history has, whatever the clock says.
+    fn next_id(&self) -> Result<u64, StateError> {
+        let journals = self.store.make_journals()?;
+        let chain = Chain::read(&self.store.directory)?;
+        Ok(journal::newest(&journals)?.max(chain.newest()) + 1)
+    }
+
+    /// Makes the undo of every step durable, then shows the transaction in the history.
+    fn begin(&self, intent: &Intent) -> Result<Journal, ExecuteError> {
+        let journals = self.store.make_journals()?;
+        self.refuse_unrecovered(intent)?;
+        let name = journal::file_name(intent.header.entry.id);
+        let begun = Journal::create(&journals, intent).and_then(|journal| {
+            history::append(&self.store.directory, std::slice::from_ref(&intent.header.entry), false)?;
+            Ok(journal)
+        });
+        if begun.is_err() {
+            let _ = journals.remove(&name);
+        }
+        Ok(begun?)
+    }
+
+    fn refuse_unrecovered(&self, intent: &Intent) -> Result<(), ExecuteError> {
+        let journals = self.store.make_journals()?;
+        let newest = journal::newest(&journals)?;
+        if newest == 0 {
+            return Ok(());
+        }
+        match journal::read(&journals, newest, &intent.header.boot_id)? {
+            Reading::Story(story) if story.ending.is_some() => Ok(()),
+            _ => Err(ExecuteError::Unrecovered(newest)),
+        }
+    }
+}
+
+fn carry_through(mut run: Run<'_>, plan: &Plan, interrupted: &dyn Fn() -> bool) -> Outcome {
+    let id = run.intent.header.entry.id;
+    let ending = success(plan, &run.intent.header.entry.action);
+    let done = run.forward(interrupted).and_then(|()| run.seal(&ending).map_err(|error| error.to_string()));
+    let (state, failure) = match done {
+        Ok(()) => {
+            if let Err(error) = run::settle(run.store, &run.intent.header.entry, &ending) {
+                run.observer.notice(&format!("the change is made, but not in the history yet: {error}"));
+            }
+            (ending.state, None)
+        }
+        Err(reason) => {
+            run.backward();
+            (give_up(&mut run, &reason), Some(reason))
+        }
+    };
+    Outcome { transaction: Some(id), state, steps: run.results, failure }
+}
+
+/// Writes down that the transaction was taken back; if even that fails, the next recovery finds nothing to do.
+fn give_up(run: &mut Run<'_>, reason: &str) -> TransactionState {
+    match run.end_undone(reason.to_owned()) {
+        Ok(state) => state,
+        Err(error) => {
+            run.observer.notice(&format!("it could not be written down that this failed: {error}"));
+            run.state_after_undo()
+        }
+    }
+}
+
+fn success(plan: &Plan, action: &Action) -> Ending {
+    let taken_back = match action {
+        Action::Rollback { .. } if !plan.conflicts.is_empty() => Some(TransactionState::PartlyRolledBack),
+        Action::Rollback { .. } if plan.reboot_required => Some(TransactionState::AwaitingReboot),
+        Action::Rollback { .. } => Some(TransactionState::RolledBack),
+        _ => None,
+    };
+    Ending {
+        state: TransactionState::Applied,
+        changed: clock::now(),
+        conflicts: Vec::new(),
+        note: None,
+        taken_back,
+    }
+}
+
+fn refuse_forbidden(surroundings: &Surroundings<'_>, steps: &[Step]) -> Result<(), ExecuteError> {
+    match run::forbidden(surroundings, steps) {
+        Some((step, target, reason)) => Err(ExecuteError::Forbidden { step, target, reason }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to begin when a target is not as the plan saw it. Only the first step on each target can be checked yet.
+fn refuse_changed(surroundings: &Surroundings<'_>, steps: &[Step]) -> Result<(), ExecuteError> {
+    let mut seen = BTreeSet::new();
+    for Step { effect, .. } in steps {
+        let namespace = match effect {
+            Effect::SetTunable { namespace, .. } => namespace.clone(),
+            _ => None,
+        };
+        if !seen.insert((namespace, effect.target())) {
+            continue;
+        }
+        let target = effect.target();
+        match effect::look(surroundings.machine, effect) {
+            Ok(shown) if shown.before => {}
+            Ok(shown) => {
+                let (expected, _) = effect::sides(effect);
+                return Err(ExecuteError::ChangedMeanwhile { target, expected, found: shown.found });
+            }
+            Err(reason) => return Err(ExecuteError::Unreadable { target, reason }),
+        }
+    }
+    Ok(())
+}

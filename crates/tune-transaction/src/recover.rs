@@ -1,0 +1,185 @@
+//! Finishing what a crash interrupted.
+
+use tune_model::plan::Conflict;
+use tune_model::reading::Layer;
+use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
+
+use crate::Surroundings;
+use crate::clock;
+use crate::disk::Directory;
+use crate::error::{RecoverError, StateError};
+use crate::history::{self, Chain};
+use crate::journal::{self, Intent, Journal, Progress, Reading, Story};
+use crate::lock::Locked;
+use crate::run::{self, Run};
+use crate::store::CLAIMS;
+
+/// What was recovered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// The transaction.
+    pub transaction: u64,
+    /// What it was for.
+    pub action: Action,
+    /// How it stands now: applied when only the history was behind, else failed or partly rolled back.
+    pub state: TransactionState,
+    /// One result for each step; empty when only the history was behind.
+    pub steps: Vec<StepResult>,
+    /// What somebody else had changed and was left alone.
+    pub conflicts: Vec<Conflict>,
+}
+
+impl Locked<'_> {
+    /// Finishes what a crash interrupted: takes back a transaction that did not end, completes the history of one that
+    /// did. Returns `None` when there is nothing to do, as the second time.
+    ///
+    /// Live values are put back only while the machine has not been restarted since.
+    ///
+    /// # Errors
+    ///
+    /// [`RecoverError::Forbidden`]: no step was touched. [`RecoverError::State`]: what was taken back so far stays so,
+    /// and the next recovery does the rest.
+    pub fn recover(&mut self, surroundings: &Surroundings<'_>) -> Result<Option<Recovered>, RecoverError> {
+        let journals = self.store.make_journals()?;
+        let newest = journal::newest(&journals)?;
+        self.tidy(&journals, newest)?;
+        let recovered = match newest {
+            0 => None,
+            id => match journal::read(&journals, id, surroundings.boot_id)? {
+                Reading::NeverBegun => self.forget(&journals, id)?,
+                Reading::Story(story) => self.finish(surroundings, &journals, &story)?,
+            },
+        };
+        let orphan = self.close_orphans(&journals)?;
+        self.mend_head()?;
+        Ok(recovered.or(orphan))
+    }
+
+    /// Removes the half-made files of the state directory.
+    fn tidy(&self, journals: &Directory, newest: u64) -> Result<(), StateError> {
+        for name in [CLAIMS, history::HEAD] {
+            tidy_if_there(&self.store.directory, name)?;
+        }
+        for id in [newest, newest + 1] {
+            tidy_if_there(journals, &journal::file_name(id))?;
+        }
+        Ok(())
+    }
+
+    /// Drops a journal that was not whole yet: nothing was done under it.
+    fn forget(&self, journals: &Directory, id: u64) -> Result<Option<Recovered>, StateError> {
+        let name = journal::file_name(id);
+        if Chain::read(&self.store.directory)?.last_of(id).is_some() {
+            return Err(StateError::corrupt(journals.path().join(name), 1, "its beginning is incomplete"));
+        }
+        journals.remove(&name)?;
+        Ok(None)
+    }
+
+    fn finish(
+        &self,
+        surroundings: &Surroundings<'_>,
+        journals: &Directory,
+        story: &Story,
+    ) -> Result<Option<Recovered>, RecoverError> {
+        let entry = &story.intent.header.entry;
+        let Some(ending) = &story.ending else {
+            return self.take_back(surroundings, journals, story).map(Some);
+        };
+        let missing = run::settle_missing(self.store, entry, ending)?;
+        Ok(missing.then(|| Recovered {
+            transaction: entry.id,
+            action: entry.action.clone(),
+            state: ending.state,
+            steps: Vec::new(),
+            conflicts: ending.conflicts.clone(),
+        }))
+    }
+
+    fn take_back(
+        &self,
+        surroundings: &Surroundings<'_>,
+        journals: &Directory,
+        story: &Story,
+    ) -> Result<Recovered, RecoverError> {
+        let intent = &story.intent;
+        let entry = &intent.header.entry;
+        if let Some((step, target, reason)) = run::forbidden(surroundings, &intent.steps) {
+            let file = journals.path().join(journal::file_name(entry.id));
+            return Err(RecoverError::Forbidden { file, step, target, reason });
+        }
+        let same_boot = intent.header.boot_id == surroundings.boot_id;
+        let mut run = Run {
+            store: self.store,
+            surroundings,
+            intent,
+            journal: Journal::resume(journals, story)?,
+            observer: &mut (),
+            results: where_it_stands(intent, &story.progress, same_boot),
+            claims: result(&story.progress[intent.steps.len()], false),
+            conflicts: Vec::new(),
+        };
+        run.backward();
+        let note = "interrupted, and taken back by recovery".to_owned();
+        let state = run.end_undone(note)?;
+        let (steps, conflicts) = (run.results, run.conflicts);
+        Ok(Recovered { transaction: entry.id, action: entry.action.clone(), state, steps, conflicts })
+    }
+
+    /// Closes transactions that the history shows as open and whose journal somebody has moved away.
+    fn close_orphans(&self, journals: &Directory) -> Result<Option<Recovered>, StateError> {
+        let chain = Chain::read(&self.store.directory)?;
+        let names = journals.names()?;
+        let is_orphan = |entry: &&Entry| {
+            let last = chain.last_of(entry.id) == Some(*entry);
+            last && entry.state == TransactionState::Open && !names.contains(&journal::file_name(entry.id))
+        };
+        let closed: Vec<_> = chain.intact().filter(is_orphan).map(orphan).collect();
+        if closed.is_empty() {
+            return Ok(None);
+        }
+        self.store.record(&closed)?;
+        Ok(closed.into_iter().next_back().map(|Entry { id, action, state, .. }| Recovered {
+            transaction: id,
+            action,
+            state,
+            steps: Vec::new(),
+            conflicts: Vec::new(),
+        }))
+    }
+
+    fn mend_head(&self) -> Result<(), StateError> {
+        if Chain::read(&self.store.directory)?.head_is_behind() {
+            self.store.record(&[])?;
+        }
+        Ok(())
+    }
+}
+
+fn orphan(open: &Entry) -> Entry {
+    let note = "interrupted; its journal is gone, so that nothing was taken back".to_owned();
+    let state = TransactionState::PartlyRolledBack;
+    Entry { state, changed: clock::now(), note: Some(note), ..open.clone() }
+}
+
+fn tidy_if_there(directory: &Directory, name: &str) -> Result<(), StateError> {
+    if directory.has_leftover(name)? { directory.tidy(name) } else { Ok(()) }
+}
+
+/// Returns what may have to be taken back. What was live before a restart is gone with it.
+fn where_it_stands(intent: &Intent, progress: &[Progress], same_boot: bool) -> Vec<StepResult> {
+    let lost = |layer: Layer| layer == Layer::Runtime && !same_boot;
+    let steps = intent.steps.iter().zip(progress);
+    steps.map(|(step, progress)| result(progress, lost(step.effect.layer()))).collect()
+}
+
+fn result(progress: &Progress, lost: bool) -> StepResult {
+    match progress {
+        Progress::Untouched => StepResult::NotReached,
+        Progress::Touched if lost => StepResult::Undone,
+        Progress::Touched => StepResult::Done,
+        Progress::Failed(reason) => StepResult::Failed { reason: reason.clone() },
+        Progress::Undone => StepResult::Undone,
+    }
+}

@@ -1,0 +1,302 @@
+//! A transaction under way: its steps forward, and back.
+
+use tune_model::Effect;
+use tune_model::plan::{Bytes, Conflict, Step};
+use tune_model::reading::Layer;
+use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
+
+use crate::clock;
+use crate::effect::{self, Back, Trouble};
+use crate::error::StateError;
+use crate::history::Chain;
+use crate::journal::{ClaimsChange, Ending, Intent, Journal, Record};
+use crate::store::Store;
+use crate::{Observer, Progress, Surroundings};
+
+/// A transaction whose journal is written.
+pub(crate) struct Run<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) surroundings: &'a Surroundings<'a>,
+    pub(crate) intent: &'a Intent,
+    pub(crate) journal: Journal,
+    pub(crate) observer: &'a mut dyn Observer,
+    /// One for each step.
+    pub(crate) results: Vec<StepResult>,
+    /// What became of the active list.
+    pub(crate) claims: StepResult,
+    /// What somebody else changed before it could be taken back.
+    pub(crate) conflicts: Vec<Conflict>,
+}
+
+impl Run<'_> {
+    /// Carries out every step, then the change of the active list; stops at the first failure.
+    pub(crate) fn forward(&mut self, interrupted: &dyn Fn() -> bool) -> Result<(), String> {
+        for index in 0..self.intent.steps.len() {
+            stop_if(interrupted)?;
+            self.step(index)?;
+        }
+        stop_if(interrupted)?;
+        self.change_claims()?;
+        stop_if(interrupted)
+    }
+
+    fn step(&mut self, index: usize) -> Result<(), String> {
+        let step = &self.intent.steps[index];
+        self.observer.step(index, step, Progress::Begin);
+        if let Err(error) = self.begin(index, step.effect.layer()) {
+            self.results[index] = StepResult::Failed { reason: error.to_string() };
+            return Err(error.to_string());
+        }
+        let trouble = match effect::carry_out(self.surroundings.machine, &step.effect, &self.tag(index)) {
+            Ok(()) => {
+                self.set(index, StepResult::Done);
+                return self.journal.note(&Record::Done { index }).map_err(|error| error.to_string());
+            }
+            Err(trouble) => trouble,
+        };
+        let (result, record, reason) = match trouble {
+            Trouble::Failed(reason) => {
+                let record = Record::Failed { index, reason: reason.clone() };
+                (StepResult::Failed { reason: reason.clone() }, record, reason)
+            }
+            Trouble::Stuck(reason) => {
+                let record = Record::Stuck { index, reason: reason.clone() };
+                (StepResult::Stuck { reason: reason.clone() }, record, reason)
+            }
+        };
+        self.set(index, result);
+        let _ = self.journal.note(&record);
+        Err(format!("{}: {reason}", step.effect.target()))
+    }
+
+    /// Says that a step may have an effect from here on. The live values of a machine do not outlive a power cut, so
+    /// that their beginning need not either.
+    fn begin(&mut self, index: usize, layer: Layer) -> Result<(), StateError> {
+        match layer {
+            Layer::Runtime => self.journal.note(&Record::Begin { index }),
+            Layer::Boot => self.journal.commit(&Record::Begin { index }),
+        }
+    }
+
+    fn change_claims(&mut self) -> Result<(), String> {
+        let Some(change) = &self.intent.claims else { return Ok(()) };
+        let index = self.intent.steps.len();
+        self.begin(index, Layer::Boot).map_err(|error| error.to_string())?;
+        // From here on it may have happened, even if it fails.
+        self.claims = StepResult::Done;
+        replace_claims(self.store, change)?;
+        self.journal.note(&Record::Done { index }).map_err(|error| error.to_string())
+    }
+
+    /// Takes back what was done, last things first.
+    pub(crate) fn backward(&mut self) {
+        if self.claims == StepResult::Done {
+            self.restore_claims();
+        }
+        for index in (0..self.intent.steps.len()).rev() {
+            if self.results[index] == StepResult::Done {
+                self.undo(index);
+            }
+        }
+    }
+
+    fn undo(&mut self, index: usize) {
+        let step = &self.intent.steps[index];
+        let _ = self.journal.note(&Record::UndoBegin { index });
+        let back = effect::take_back(self.surroundings.machine, &step.effect, &self.tag(index));
+        let result = match back {
+            Back::Undone => StepResult::Undone,
+            Back::Conflict(conflict) => {
+                let Conflict { expected, found, .. } = &conflict;
+                let reason = format!("changed by somebody else: it was {expected}, now it is {found}");
+                self.conflicts.push(conflict);
+                StepResult::Stuck { reason }
+            }
+            Back::Stuck(reason) => StepResult::Stuck { reason: with_cause(step, reason) },
+        };
+        let record = match &result {
+            StepResult::Stuck { reason } => Record::Stuck { index, reason: reason.clone() },
+            _ => Record::Undone { index },
+        };
+        self.set(index, result);
+        let _ = self.journal.note(&record);
+    }
+
+    fn restore_claims(&mut self) {
+        let Some(change) = &self.intent.claims else { return };
+        let index = self.intent.steps.len();
+        let _ = self.journal.note(&Record::UndoBegin { index });
+        self.claims = match undo_claims(self.store, change) {
+            Ok(()) => StepResult::Undone,
+            Err(reason) => StepResult::Stuck { reason },
+        };
+        let record = match &self.claims {
+            StepResult::Stuck { reason } => Record::Stuck { index, reason: reason.clone() },
+            _ => Record::Undone { index },
+        };
+        let _ = self.journal.note(&record);
+    }
+
+    fn set(&mut self, index: usize, result: StepResult) {
+        let progress = match &result {
+            StepResult::Done => Some(Progress::Done),
+            StepResult::Undone => Some(Progress::Undone),
+            StepResult::Failed { reason } => Some(Progress::Failed(reason)),
+            StepResult::Stuck { reason } => Some(Progress::Stuck(reason)),
+            _ => None,
+        };
+        if let Some(progress) = progress {
+            self.observer.step(index, &self.intent.steps[index], progress);
+        }
+        self.results[index] = result;
+    }
+
+    fn tag(&self, index: usize) -> String {
+        effect::tag(self.intent.header.entry.id, index)
+    }
+
+    /// Tells how the transaction stands after it was taken back.
+    pub(crate) fn state_after_undo(&self) -> TransactionState {
+        let stuck = |result: &StepResult| matches!(result, StepResult::Stuck { .. });
+        if self.results.iter().any(stuck) || stuck(&self.claims) {
+            TransactionState::PartlyRolledBack
+        } else {
+            TransactionState::Failed
+        }
+    }
+
+    /// Writes down how the transaction ended after it was taken back, in the journal and in the history.
+    pub(crate) fn end_undone(&mut self, note: String) -> Result<TransactionState, StateError> {
+        let mut note = note;
+        if let StepResult::Stuck { reason } = &self.claims {
+            note = format!("{note}; the list of active profiles could not be put back: {reason}");
+        }
+        let ending = Ending {
+            state: self.state_after_undo(),
+            changed: clock::now(),
+            conflicts: self.conflicts.clone(),
+            note: Some(note),
+            taken_back: None,
+        };
+        self.end(&ending)?;
+        Ok(ending.state)
+    }
+
+    /// Writes down how the transaction ended in the journal: this is the moment from which on it counts.
+    ///
+    /// When the disk neither confirms the record nor lets it be taken out again, the transaction counts all the same:
+    /// whoever reads the journal will find it ended, and after a power cut that loses the record, recovery undoes it.
+    pub(crate) fn seal(&mut self, ending: &Ending) -> Result<(), StateError> {
+        match self.journal.commit(&Record::End(ending.clone())) {
+            Err(error) if self.journal.holds_unconfirmed() => {
+                self.observer
+                    .notice(&format!("the disk did not confirm the end of the transaction: {error}"));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn end(&mut self, ending: &Ending) -> Result<(), StateError> {
+        self.seal(ending)?;
+        settle(self.store, &self.intent.header.entry, ending)
+    }
+}
+
+fn with_cause(step: &Step, reason: String) -> String {
+    match &step.irreversible {
+        Some(cause) => format!("{reason} ({cause})"),
+        None => reason,
+    }
+}
+
+fn stop_if(interrupted: &dyn Fn() -> bool) -> Result<(), String> {
+    if interrupted() { Err("interrupted".to_owned()) } else { Ok(()) }
+}
+
+fn replace_claims(store: &Store, change: &ClaimsChange) -> Result<(), String> {
+    let text = |error: StateError| error.to_string();
+    store.set_claims(change.after.as_ref()).map_err(text)?;
+    if store.claims_bytes().map_err(text)? == change.after {
+        return Ok(());
+    }
+    Err("the list of active profiles does not read as it was written".to_owned())
+}
+
+/// Puts the active list back. Nobody but `tune` has any business there, and the lock is held, but a list that is
+/// neither the old nor the new one is left.
+fn undo_claims(store: &Store, change: &ClaimsChange) -> Result<(), String> {
+    let mut trouble = String::new();
+    for _ in 0..2 {
+        match present_claims(store, change) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
+                trouble =
+                    store.set_claims(change.before.as_ref()).err().map(|e| e.to_string()).unwrap_or_default();
+            }
+            Err(reason) => trouble = reason,
+        }
+    }
+    if present_claims(store, change) == Ok(true) { Ok(()) } else { Err(trouble) }
+}
+
+/// Tells whether the active list is as before; `false` when it is as after.
+fn present_claims(store: &Store, change: &ClaimsChange) -> Result<bool, String> {
+    let found: Option<Bytes> = store.claims_bytes().map_err(|error| error.to_string())?;
+    if found == change.before {
+        Ok(true)
+    } else if found == change.after {
+        Ok(false)
+    } else {
+        Err("it was changed by somebody else".to_owned())
+    }
+}
+
+/// Brings the history to where a journal that has ended says it is; what is there already is not repeated.
+///
+/// Returns whether something was missing.
+pub(crate) fn settle_missing(store: &Store, open: &Entry, ending: &Ending) -> Result<bool, StateError> {
+    let chain = Chain::read(&store.directory)?;
+    let mut missing = Vec::new();
+    let own = closed(open, ending);
+    if chain.last_of(open.id).is_none_or(|entry| entry.state != own.state) {
+        missing.push(own);
+    }
+    if let (Some(state), Action::Rollback { of }) = (ending.taken_back, &open.action)
+        && let Some(entry) = chain.last_of(*of)
+        && entry.state != state
+    {
+        missing.push(Entry { state, changed: ending.changed.clone(), ..entry.clone() });
+    }
+    if missing.is_empty() && !chain.head_is_behind() {
+        return Ok(false);
+    }
+    store.record(&missing)?;
+    Ok(true)
+}
+
+pub(crate) fn settle(store: &Store, open: &Entry, ending: &Ending) -> Result<(), StateError> {
+    settle_missing(store, open, ending).map(|_| ())
+}
+
+/// Returns the last line of a transaction in the history.
+fn closed(open: &Entry, ending: &Ending) -> Entry {
+    let mut entry = open.clone();
+    entry.state = ending.state;
+    entry.changed.clone_from(&ending.changed);
+    entry.conflicts.extend(ending.conflicts.iter().cloned());
+    entry.note.clone_from(&ending.note);
+    if ending.state == TransactionState::Failed {
+        entry.changes.clear();
+    }
+    entry
+}
+
+/// Refuses steps that the allow-list does not have, in either direction; returns the first, counted from 1.
+pub(crate) fn forbidden(surroundings: &Surroundings<'_>, steps: &[Step]) -> Option<(usize, String, String)> {
+    let refuse = |effect: &Effect| surroundings.policy.permits(effect).err();
+    steps.iter().enumerate().find_map(|(index, Step { effect, .. })| {
+        let reason = refuse(effect).or_else(|| refuse(&effect.undo()))?;
+        Some((index + 1, effect.target(), reason))
+    })
+}

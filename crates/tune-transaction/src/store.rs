@@ -1,0 +1,180 @@
+//! The state directory.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tune_model::Claims;
+use tune_model::claim::CLAIMS_FORMAT;
+use tune_model::plan::Bytes;
+use tune_model::transaction::{Entry, TransactionState};
+
+use crate::disk::{Directory, PUBLIC};
+use crate::error::{LockError, StateError};
+use crate::history::{self, Chain, Head, Verification};
+use crate::lock::Locked;
+use crate::{journal, syslog};
+
+/// The file of the active list.
+pub(crate) const CLAIMS: &str = "claims.json";
+/// The directory of the journals.
+const JOURNALS: &str = "journal";
+
+/// The state directory, `/var/lib/tune` by default. To read it takes no lock and no privilege but for the journals.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) directory: Directory,
+    loggers: Vec<PathBuf>,
+}
+
+impl Store {
+    /// Looks at a state directory without making, locking or writing anything; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Unsafe`] where others than root and the caller could have written it, [`StateError::Denied`]
+    /// where the caller may not look.
+    pub fn look(path: &Path) -> Result<Option<Self>, StateError> {
+        Ok(Directory::find(path)?.map(Self::new))
+    }
+
+    /// Opens a state directory to be changed, making it where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StateError`]; see [`Store::look`].
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let store = Self::new(Directory::make(path)?);
+        store.make_journals()?;
+        Ok(store)
+    }
+
+    fn new(directory: Directory) -> Self {
+        Self { directory, loggers: syslog::sockets() }
+    }
+
+    /// Sends copies of the head to these datagram sockets instead of the system's log; to none if empty.
+    #[must_use]
+    pub fn logging_to(mut self, sockets: Vec<PathBuf>) -> Self {
+        self.loggers = sockets;
+        self
+    }
+
+    /// Returns where the state is kept.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Returns which profiles hold which values.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Corrupt`] and [`StateError::NewerFormat`] too.
+    pub fn claims(&self) -> Result<Claims, StateError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: String,
+        }
+        let Some(content) = self.directory.read(CLAIMS)? else { return Ok(Claims::default()) };
+        let file = self.path().join(CLAIMS);
+        let damaged = |error: serde_json::Error| StateError::corrupt(&file, error.line(), error.to_string());
+        let Format { format } = serde_json::from_slice(&content).map_err(damaged)?;
+        if format != CLAIMS_FORMAT {
+            return Err(StateError::NewerFormat { file, format });
+        }
+        serde_json::from_slice(&content).map_err(damaged)
+    }
+
+    /// Returns every transaction as it stands, in the order of their numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Corrupt`] and [`StateError::NewerFormat`] too.
+    pub fn history(&self) -> Result<Vec<Entry>, StateError> {
+        Chain::read(&self.directory)?.entries()
+    }
+
+    /// Returns the transaction that is running, or was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::history`].
+    pub fn open_transaction(&self) -> Result<Option<Entry>, StateError> {
+        let open = |entry: &Entry| entry.state == TransactionState::Open;
+        if let Some(found) = self.history()?.into_iter().rev().find(open) {
+            return Ok(Some(found));
+        }
+        match self.unfinished() {
+            Err(StateError::Denied { .. }) => Ok(None),
+            other => other,
+        }
+    }
+
+    /// Returns the transaction of the newest journal if that has no end: a power cut may have lost the line in the
+    /// history.
+    fn unfinished(&self) -> Result<Option<Entry>, StateError> {
+        let Some(journals) = self.journals()? else { return Ok(None) };
+        match journal::newest(&journals)? {
+            0 => Ok(None),
+            id => Ok(match journal::read(&journals, id, "")? {
+                journal::Reading::Story(story) if story.ending.is_none() => Some(story.intent.header.entry),
+                _ => None,
+            }),
+        }
+    }
+
+    /// Holds the history against its own digests and its head.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] where it cannot be read at all.
+    pub fn verify(&self) -> Result<Verification, StateError> {
+        Ok(Chain::read(&self.directory)?.verify())
+    }
+
+    /// Becomes the one changer, or says who is. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Busy`] while another process holds the lock.
+    pub fn lock(&self, command: &str) -> Result<Locked<'_>, LockError> {
+        Locked::take(self, command)
+    }
+
+    pub(crate) fn journals(&self) -> Result<Option<Directory>, StateError> {
+        self.directory.inner(JOURNALS)
+    }
+
+    pub(crate) fn make_journals(&self) -> Result<Directory, StateError> {
+        self.directory.make_inner(JOURNALS, 0o700)
+    }
+
+    pub(crate) fn claims_bytes(&self) -> Result<Option<Bytes>, StateError> {
+        Ok(self.directory.read(CLAIMS)?.map(Bytes))
+    }
+
+    pub(crate) fn set_claims(&self, content: Option<&Bytes>) -> Result<(), StateError> {
+        match content {
+            Some(content) => self.directory.replace(CLAIMS, &content.0, PUBLIC),
+            None => self.directory.remove(CLAIMS),
+        }
+    }
+
+    /// Appends to the history for good, and tells the system's log.
+    pub(crate) fn record(&self, entries: &[Entry]) -> Result<(), StateError> {
+        self.announce(&history::append(&self.directory, entries, true)?);
+        Ok(())
+    }
+
+    pub(crate) fn announce(&self, head: &Head) {
+        let (path, Head { count, digest, .. }) = (self.path().display(), head);
+        syslog::announce(&self.loggers, &format!("history {path}: {count} lines, {digest}"));
+    }
+}
+
+/// Returns the active list as it is written.
+pub(crate) fn claims_text<T: Serialize>(claims: &T) -> Result<Bytes, serde_json::Error> {
+    let mut text = serde_json::to_vec_pretty(claims)?;
+    text.push(b'\n');
+    Ok(Bytes(text))
+}
