@@ -8,7 +8,8 @@ use tune_model::transaction::{Outcome, StepResult, TransactionState};
 
 use crate::escape::{escape, fields};
 use crate::page::Page;
-use crate::plan::{Command, PlanDocument, PlanReport, describe, describe_conflict, sentence};
+use crate::plan::{Command, PlanReport, describe, describe_conflict, sentence};
+use crate::plan_document::PlanDocument;
 use crate::style::{BAD, GOOD, PLAIN, STRONG, WARN, of_state, paint};
 use crate::table::Table;
 use crate::verdict::{counted, scope_option};

@@ -15,6 +15,7 @@ pub mod history;
 pub mod json;
 pub mod page;
 pub mod plan;
+mod plan_document;
 pub mod profiles;
 pub mod recover;
 pub mod status;
@@ -44,5 +45,7 @@ pub trait Report {
     fn json(&self) -> String;
 }
 
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod testing;

@@ -478,7 +478,7 @@ net.ipv4.tcp_mem[2]     vendor default       high, optional  /etc/tune/
     note: not in the catalog; the profile answers for it
 "
         );
-        let document = check(&report(), "profile");
+        let document = check(&report(), "profile-report");
         assert_eq!(document["requirements"][0]["origin"]["line"], 6);
     }
 
@@ -491,7 +491,7 @@ net.ipv4.tcp_mem[2]     vendor default       high, optional  /etc/tune/
             warnings: vec!["unusual".into()],
         };
         assert_eq!(plain(&report), "warning: unusual\nweb-server: can be used\n");
-        check(&report, "profile");
+        check(&report, "profile-report");
         report.valid = false;
         report.errors.push(Mistake {
             origin: Spot {
@@ -516,7 +516,7 @@ warning: unusual
 web-server: 1 error
 "
         );
-        check(&report, "profile");
+        check(&report, "profile-report");
         assert_eq!(report.exit_status(), 65);
     }
 }

@@ -192,14 +192,21 @@ pub fn check(report: &dyn Report, schema: &str) -> Value {
     let text = report.json();
     assert_eq!(text.matches('\n').count(), 1, "one line: {text}");
     let document: Value = serde_json::from_str(&text).unwrap();
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas").canonicalize().unwrap();
-    let mut schemas = boon::Schemas::new();
-    let file = directory.join(format!("{schema}.schema.json"));
-    let index = boon::Compiler::new().compile(file.to_str().unwrap(), &mut schemas);
-    let index = index.unwrap_or_else(|error| panic!("{schema}: {error:#}"));
-    if let Err(error) = schemas.validate(&document, index) {
-        panic!("{error:#}\n{text}");
+    if let Err(error) = valid(&document, schema) {
+        panic!("{error}\n{text}");
     }
     assert_eq!(document.get("rc"), None);
     document
+}
+
+/// Holds a document against a published schema.
+pub fn valid(document: &Value, schema: &str) -> Result<(), String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas").canonicalize().unwrap();
+    let file = directory.join(format!("{schema}.schema.json"));
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.enable_format_assertions();
+    let index = compiler.compile(file.to_str().unwrap(), &mut schemas);
+    let index = index.unwrap_or_else(|error| panic!("{schema}: {error:#}"));
+    schemas.validate(document, index).map_err(|error| format!("{error:#}"))
 }
