@@ -61,6 +61,14 @@ macro_rules! serde_as_text {
     };
 }
 
+/// Writes a path to JSON whatever its bytes are: a result is shown even where a file's name is no text.
+pub(crate) fn path_as_text<S: serde::Serializer>(
+    path: &std::path::Path,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
 /// Returns the candidate most like `name`, if one is like it at all.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     candidates

@@ -52,7 +52,8 @@ crate::serde_as_text!(System);
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
-    /// The file.
+    /// The file. In JSON, bytes of its name that are no UTF-8 are replaced.
+    #[serde(serialize_with = "crate::path_as_text")]
     pub file: PathBuf,
     /// The line, counted from 1.
     pub line: u32,

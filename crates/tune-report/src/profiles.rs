@@ -1,0 +1,522 @@
+//! Profiles: which there are, what they require, and what is wrong with them.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use tune_model::profile::{Bound, Origin, Source, Wanted};
+use tune_model::{Profile, Quantity, Requirement, Severity, Subject};
+
+use crate::page::Page;
+use crate::style::{BAD, GOOD, PLAIN, STRONG, WARN};
+use crate::table::Table;
+use crate::verdict::counted;
+use crate::{Report, json};
+
+/// A profile in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProfileLine {
+    /// The name.
+    pub name: String,
+    /// What it is for; `None` where it cannot be read.
+    pub summary: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
+    /// It hides a built-in profile of the same name.
+    pub shadows_built_in: bool,
+    /// Why it cannot be used.
+    pub problem: Option<String>,
+}
+
+/// Every profile that there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProfilesReport {
+    /// The profiles, by name.
+    pub profiles: Vec<ProfileLine>,
+}
+
+impl ProfilesReport {
+    /// The name of the document's schema.
+    pub const SCHEMA: &str = "tune.profiles/1";
+}
+
+impl Report for ProfilesReport {
+    fn human(&self, width: usize) -> String {
+        let mut page = Page::new(width);
+        let mut table = Table::new(&["profile", "what for", "from"]);
+        for profile in &self.profiles {
+            let style = if profile.problem.is_some() { BAD } else { PLAIN };
+            let shadows = if profile.shadows_built_in { ", hides the built-in one" } else { "" };
+            let problem = profile.problem.as_deref().map(|problem| format!("cannot be used: {problem}"));
+            let summary = problem.or_else(|| profile.summary.clone()).unwrap_or_default();
+            table.row(style, [&profile.name, &summary, &format!("{}{shadows}", profile.source)]);
+        }
+        page.table(&table);
+        page.blank();
+        page.marked(
+            0,
+            STRONG,
+            "next:",
+            "tune audit PROFILE holds one against this host; tune profile show PROFILE",
+        );
+        page.finish()
+    }
+
+    fn json(&self) -> String {
+        json::document(Self::SCHEMA, self)
+    }
+}
+
+/// One profile as it stands for one system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileReport {
+    /// The profile.
+    pub profile: Profile,
+    /// The system whose tables are worked in.
+    pub system: String,
+}
+
+/// The name of the schema of documents about one profile.
+pub const SCHEMA: &str = "tune.profile/1";
+
+#[derive(Debug, Serialize)]
+struct ProfileDocument<'a> {
+    name: &'a str,
+    summary: &'a str,
+    source: &'a Source,
+    digest: &'a str,
+    shadows_built_in: bool,
+    system: &'a str,
+    requirements: Vec<RequirementDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RequirementDocument<'a> {
+    setting: &'a Subject,
+    wanted: WantedDocument<'a>,
+    severity: Severity,
+    optional: bool,
+    uncatalogued: bool,
+    why: Option<&'a str>,
+    reference: Option<&'a str>,
+    origin: Spot,
+}
+
+/// A spot in a profile's text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Spot {
+    /// The profile's name.
+    pub profile: String,
+    /// The file, if it is one.
+    pub file: Option<String>,
+    /// The line, counted from 1.
+    pub line: u32,
+    /// The column, counted from 1 in characters.
+    pub column: u32,
+}
+
+impl Spot {
+    /// Shows an origin.
+    #[must_use]
+    pub fn of(origin: &Origin) -> Self {
+        let file = origin.file.as_ref().map(|file| file.display().to_string());
+        Self { profile: origin.profile.clone(), file, line: origin.line, column: origin.column }
+    }
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.file.as_deref().unwrap_or(&self.profile);
+        f.pad(&format!("{name}:{}:{}", self.line, self.column))
+    }
+}
+
+/// `{"vendor_default": true, "text"}`, or `{"at_least", "at_most", "prefer", "text"}`.
+#[derive(Debug)]
+struct WantedDocument<'a>(&'a Wanted);
+
+impl Serialize for WantedDocument<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.0 {
+            Wanted::VendorDefault => map.serialize_entry("vendor_default", &true)?,
+            Wanted::Within { at_least, at_most, prefer } => {
+                for (name, bound) in [("at_least", at_least), ("at_most", at_most), ("prefer", prefer)] {
+                    if let Some(bound) = bound {
+                        map.serialize_entry(name, &BoundDocument(bound))?;
+                    }
+                }
+            }
+        }
+        map.serialize_entry("text", &wanted(self.0))?;
+        map.end()
+    }
+}
+
+/// A value, `{"per_gib_of_ram", "min", "max", "text"}`, or `{"pages_of", "text"}`.
+#[derive(Debug)]
+struct BoundDocument<'a>(&'a Bound);
+
+impl Serialize for BoundDocument<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = match self.0 {
+            Bound::Fixed(value) => return value.serialize(serializer),
+            _ => serializer.serialize_map(None)?,
+        };
+        match self.0 {
+            Bound::Fixed(_) => {}
+            Bound::PerGibOfRam { each, min, max } => {
+                map.serialize_entry("per_gib_of_ram", each)?;
+                map.serialize_entry("min", min)?;
+                map.serialize_entry("max", max)?;
+            }
+            Bound::PagesOf { bytes } => map.serialize_entry("pages_of", &Quantity::Bytes(*bytes))?,
+        }
+        map.serialize_entry("text", &bound(self.0))?;
+        map.end()
+    }
+}
+
+/// Shows what a requirement asks for.
+fn wanted(wanted: &Wanted) -> String {
+    let Wanted::Within { at_least, at_most, prefer } = wanted else { return "vendor default".to_owned() };
+    let text = match (at_least, at_most) {
+        (None, None) => "anything".to_owned(),
+        (Some(low), Some(high)) if low == high => bound(low),
+        (Some(low), Some(high)) => format!("{} to {}", bound(low), bound(high)),
+        (Some(low), None) => format!("at least {}", bound(low)),
+        (None, Some(high)) => format!("at most {}", bound(high)),
+    };
+    let prefer = prefer.as_ref().map(|value| format!(", rather {}", bound(value))).unwrap_or_default();
+    format!("{text}{prefer}")
+}
+
+fn bound(bound: &Bound) -> String {
+    match bound {
+        Bound::Fixed(value) => value.to_string(),
+        Bound::PagesOf { bytes } => format!("{} in pages", Quantity::Bytes(*bytes)),
+        Bound::PerGibOfRam { each, min, max } => {
+            let min = min.as_ref().map(|min| format!(", from {min}")).unwrap_or_default();
+            let max = max.as_ref().map(|max| format!(", up to {max}")).unwrap_or_default();
+            format!("{each} per GiB of RAM{min}{max}")
+        }
+    }
+}
+
+impl ProfileReport {
+    fn document(&self) -> ProfileDocument<'_> {
+        let Profile { name, summary, source, digest, shadows_built_in, requirements } = &self.profile;
+        let requirements = requirements.iter().map(requirement).collect();
+        let shadows_built_in = *shadows_built_in;
+        ProfileDocument {
+            name,
+            summary,
+            source,
+            digest,
+            shadows_built_in,
+            system: &self.system,
+            requirements,
+        }
+    }
+}
+
+fn requirement(requirement: &Requirement) -> RequirementDocument<'_> {
+    RequirementDocument {
+        setting: &requirement.subject,
+        wanted: WantedDocument(&requirement.wanted),
+        severity: requirement.severity,
+        optional: requirement.optional,
+        uncatalogued: requirement.uncatalogued,
+        why: requirement.why.as_deref(),
+        reference: requirement.reference.as_deref(),
+        origin: Spot::of(&requirement.origin),
+    }
+}
+
+impl Report for ProfileReport {
+    fn human(&self, width: usize) -> String {
+        let mut page = Page::new(width);
+        let profile = &self.profile;
+        page.heading(&format!("{}: {}", profile.name, profile.summary));
+        page.item(0, "from:", &profile.source.to_string());
+        page.item(0, "system:", &self.system);
+        page.item(0, "digest:", &profile.digest);
+        if profile.shadows_built_in {
+            page.marked(0, WARN, "note:", "it hides the built-in profile of that name");
+        }
+        page.blank();
+        let mut table = Table::new(&["setting", "wanted", "severity", "origin"]);
+        for found in &profile.requirements {
+            table.row(PLAIN, cells(found));
+        }
+        let layout = table.layout(page.width());
+        page.lines(&layout.head);
+        for (row, found) in layout.rows.iter().zip(&profile.requirements) {
+            page.lines(row);
+            reasons(&mut page, found);
+        }
+        page.finish()
+    }
+
+    fn json(&self) -> String {
+        json::document(SCHEMA, &self.document())
+    }
+}
+
+fn cells(found: &Requirement) -> [String; 4] {
+    let severity = match found.severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    };
+    let optional = if found.optional { ", optional" } else { "" };
+    [
+        found.subject.to_string(),
+        wanted(&found.wanted),
+        format!("{severity}{optional}"),
+        Spot::of(&found.origin).to_string(),
+    ]
+}
+
+fn reasons(page: &mut Page, found: &Requirement) {
+    if let Some(why) = &found.why {
+        page.item(4, "why:", why);
+    }
+    if let Some(reference) = &found.reference {
+        page.item(4, "see:", reference);
+    }
+    if found.uncatalogued {
+        page.item(4, "note:", "not in the catalog; the profile answers for it");
+    }
+}
+
+/// Something wrong with a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mistake {
+    /// Where it is.
+    pub origin: Spot,
+    /// What was found and what is expected.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The line, as it is in the text.
+    pub excerpt: Option<String>,
+    /// How many characters of the line it is about.
+    pub width: usize,
+}
+
+/// The result of `tune profile check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// The profile.
+    pub name: String,
+    /// It can be used.
+    pub valid: bool,
+    /// All that is wrong with it.
+    pub errors: Vec<Mistake>,
+    /// What is worth knowing and does no harm.
+    pub warnings: Vec<String>,
+}
+
+/// The exit status for a profile that cannot be used.
+pub const EXIT_BAD_PROFILE: u8 = 65;
+
+impl CheckReport {
+    /// Returns the exit status: 65 where it cannot be used, else 0.
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        if self.valid { 0 } else { EXIT_BAD_PROFILE }
+    }
+}
+
+impl Report for CheckReport {
+    fn human(&self, width: usize) -> String {
+        let mut page = Page::new(width);
+        for mistake in &self.errors {
+            show(&mut page, mistake);
+        }
+        for warning in &self.warnings {
+            page.marked(0, WARN, "warning:", warning);
+        }
+        if self.valid {
+            page.marked(0, GOOD, &format!("{}:", self.name), "can be used");
+        } else {
+            page.marked(0, BAD, &format!("{}:", self.name), &counted(self.errors.len(), "error"));
+        }
+        page.finish()
+    }
+
+    fn json(&self) -> String {
+        json::document(SCHEMA, self)
+    }
+}
+
+/// Shows a mistake with its line and a caret below what it is about.
+fn show(page: &mut Page, mistake: &Mistake) {
+    page.marked(0, BAD, &format!("{}:", mistake.origin), &mistake.message);
+    if let Some(excerpt) = mistake.excerpt.as_deref() {
+        let number = mistake.origin.line.to_string();
+        let before: String = excerpt.chars().take(mistake.origin.column.saturating_sub(1) as usize).collect();
+        let excerpt = excerpt.replace('\t', " ");
+        let under = " ".repeat(crate::escape(&before.replace('\t', " ")).chars().count());
+        page.verbatim(2, PLAIN, &format!("{number} | {excerpt}"));
+        let carets = "^".repeat(mistake.width.clamp(1, excerpt.chars().count().max(1)));
+        page.verbatim(2, PLAIN, &format!("{} | {under}{carets}", " ".repeat(number.len())));
+    }
+    if let Some(hint) = &mistake.hint {
+        page.marked(2, STRONG, "hint:", hint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tune_model::{Setting, Slot};
+
+    use super::*;
+    use crate::testing::{check, plain, seconds};
+
+    #[test]
+    fn profiles_are_listed_with_what_they_are_for() {
+        let line = |name: &str, source, shadows_built_in, problem: Option<&str>| ProfileLine {
+            name: name.into(),
+            summary: problem.is_none().then(|| "HTTP server facing browsers and mobile clients".into()),
+            source,
+            shadows_built_in,
+            problem: problem.map(ToOwned::to_owned),
+        };
+        let site = |name: &str| Source::File(format!("/etc/tune/profiles/{name}.toml").into());
+        let report = ProfilesReport {
+            profiles: vec![
+                line("broken", site("broken"), false, Some("2 errors; see tune profile check broken")),
+                line("reverse-proxy", Source::BuiltIn, false, None),
+                line("web-server", site("web-server"), true, None),
+            ],
+        };
+        assert_eq!(
+            plain(&report),
+            "\
+profile        what for                          from
+broken         cannot be used: 2 errors; see     /etc/tune/profiles/broken.toml
+               tune profile check broken
+reverse-proxy  HTTP server facing browsers and   built-in
+               mobile clients
+web-server     HTTP server facing browsers and   /etc/tune/profiles/
+               mobile clients                    web-server.toml, hides the
+                                                 built-in one
+
+next: tune audit PROFILE holds one against this host; tune profile show PROFILE
+"
+        );
+        check(&report, "profiles");
+    }
+
+    fn report() -> ProfileReport {
+        let requirement = |subject, wanted, line| Requirement {
+            subject,
+            wanted,
+            severity: Severity::High,
+            why: Some("Orphaned FIN_WAIT_2 sockets hold kernel memory.".into()),
+            reference: Some("Apache httpd, Connections in FIN_WAIT_2".into()),
+            optional: false,
+            uncatalogued: false,
+            origin: Origin { profile: "web-server".into(), file: None, line, column: 1 },
+        };
+        let within = |at_least, at_most| Wanted::Within { at_least, at_most, prefer: None };
+        let count = |count| Quantity::Count(count);
+        let scaled = Bound::PerGibOfRam { each: count(16384), min: Some(count(65536)), max: None };
+        let native = Subject::Tunable(Slot::field("net.ipv4.tcp_mem", 2));
+        let mut default = requirement(native.clone(), Wanted::VendorDefault, 14);
+        (default.uncatalogued, default.optional, default.why, default.reference) = (true, true, None, None);
+        default.origin.file = Some("/etc/tune/profiles/web-server.d/10-site.toml".into());
+        ProfileReport {
+            system: "linux".into(),
+            profile: Profile {
+                name: "web-server".into(),
+                summary: "HTTP server facing browsers and mobile clients".into(),
+                source: Source::BuiltIn,
+                digest: format!("sha256:{}", "0f".repeat(32)),
+                shadows_built_in: false,
+                requirements: vec![
+                    requirement(
+                        Subject::Setting(Setting::FinWait2Timeout),
+                        within(None, Some(Bound::Fixed(seconds(30)))),
+                        6,
+                    ),
+                    requirement(Subject::Setting(Setting::MbufClusters), within(Some(scaled), None), 9),
+                    requirement(native, within(Some(Bound::PagesOf { bytes: 512 << 20 }), None), 12),
+                    default,
+                ],
+            },
+        }
+    }
+
+    #[test]
+    fn a_profile_is_shown_with_the_origin_of_each_key() {
+        assert_eq!(
+            plain(&report()),
+            "\
+web-server: HTTP server facing browsers and mobile clients
+from: built-in
+system: linux
+digest: sha256:0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f
+
+setting                 wanted               severity        origin
+tcp.fin_wait_2_timeout  at most 30s          high            web-server:6:1
+    why: Orphaned FIN_WAIT_2 sockets hold kernel memory.
+    see: Apache httpd, Connections in FIN_WAIT_2
+net.mbuf_clusters       at least 16384 per   high            web-server:9:1
+                        GiB of RAM, from
+                        65536
+    why: Orphaned FIN_WAIT_2 sockets hold kernel memory.
+    see: Apache httpd, Connections in FIN_WAIT_2
+net.ipv4.tcp_mem[2]     at least 512MiB in   high            web-server:12:1
+                        pages
+    why: Orphaned FIN_WAIT_2 sockets hold kernel memory.
+    see: Apache httpd, Connections in FIN_WAIT_2
+net.ipv4.tcp_mem[2]     vendor default       high, optional  /etc/tune/
+                                                             profiles/
+                                                             web-server.d/
+                                                             10-site.toml:14:1
+    note: not in the catalog; the profile answers for it
+"
+        );
+        let document = check(&report(), "profile-report");
+        assert_eq!(document["requirements"][0]["origin"]["line"], 6);
+    }
+
+    #[test]
+    fn mistakes_are_shown_where_they_are() {
+        let mut report = CheckReport {
+            name: "web-server".into(),
+            valid: true,
+            errors: vec![],
+            warnings: vec!["unusual".into()],
+        };
+        assert_eq!(plain(&report), "warning: unusual\nweb-server: can be used\n");
+        check(&report, "profile-report");
+        report.valid = false;
+        report.errors.push(Mistake {
+            origin: Spot {
+                profile: "web-server".into(),
+                file: Some("./web-server.toml".into()),
+                line: 12,
+                column: 9,
+            },
+            message: "unknown setting \"tcp.fin_wait_timeout\"".into(),
+            hint: Some("did you mean \"tcp.fin_wait_2_timeout\"?".into()),
+            excerpt: Some("\"x\x1b\" = \"tcp.fin_wait_timeout\"".into()),
+            width: 22,
+        });
+        assert_eq!(
+            plain(&report),
+            "\
+./web-server.toml:12:9: unknown setting \"tcp.fin_wait_timeout\"
+  12 | \"x\\x1b\" = \"tcp.fin_wait_timeout\"
+     |            ^^^^^^^^^^^^^^^^^^^^^^
+  hint: did you mean \"tcp.fin_wait_2_timeout\"?
+warning: unusual
+web-server: 1 error
+"
+        );
+        check(&report, "profile-report");
+        assert_eq!(report.exit_status(), 65);
+    }
+}
