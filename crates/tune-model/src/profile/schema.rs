@@ -196,17 +196,21 @@ fn natives(system: System, catalog: &Catalog, prefix: &str) -> Value {
             add_row(&mut properties, name, row);
         }
     }
-    let names: Vec<_> = properties.keys().cloned().collect();
-    let removed: Vec<_> = native::removed(system).collect();
     let others = if catalog.is_empty() { "unlisted" } else { "uncatalogued" };
+    let mut names = json!({"anyOf": [{"pattern": name_pattern(system, prefix)}]});
+    if !properties.is_empty() {
+        let listed: Vec<_> = properties.keys().cloned().collect();
+        names["anyOf"] = json!([{"pattern": name_pattern(system, prefix)}, {"enum": listed}]);
+    }
+    let removed: Vec<_> = native::removed(system).collect();
+    if !removed.is_empty() {
+        names["not"] = json!({"enum": removed});
+    }
     json!({
         "type": "object",
         "properties": properties,
         "additionalProperties": {"$ref": format!("#/$defs/{others}")},
-        "propertyNames": {
-            "anyOf": [{"enum": names}, {"pattern": name_pattern(system, prefix)}],
-            "not": {"enum": removed},
-        },
+        "propertyNames": names,
     })
 }
 

@@ -166,7 +166,21 @@ optional = true
 
 fn never_panics(text: &str) {
     if let Ok(found) = check(&InMemory::default().with("p", text), catalogs, "p") {
-        assert!(!found.to_string().contains('\u{1b}'));
+        assert!(found.to_string().chars().all(|c| c == '\n' || !c.is_control()));
+    }
+}
+
+#[test]
+fn deep_texts_do_not_exhaust_the_stack() {
+    for text in [
+        format!("{}a = 1", "a.".repeat(100_000)),
+        format!("[{}a]", "a.".repeat(100_000)),
+        format!("a = {}", "[".repeat(100_000)),
+        format!("a = {}", "{a=".repeat(100_000)),
+        format!("{}[x]\nb = 1", "[[a]]\n".repeat(100_000)),
+        "\"net.ipv4.x\" = 1\n".repeat(5_000),
+    ] {
+        never_panics(&text);
     }
 }
 
