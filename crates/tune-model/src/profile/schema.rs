@@ -97,7 +97,7 @@ fn scalar(shape: Shape) -> Value {
         Shape::Portable(_) => json!({"type": "integer", "minimum": 1}),
         Shape::Integer => json!({"type": "integer"}),
         Shape::Pages => text(format!(r"^\s*([0-9]+\s*pages|{SIZE})\s*$")),
-        Shape::Text => text("^[ -~]*$".into()),
+        Shape::Text => text(r"^\s*([0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*)?\s*$".into()),
     }
 }
 
@@ -335,7 +335,7 @@ mod tests {
             "linux.sysctl.\"net.ipv4.tcp_mem\" = \"1GiB 2GiB 300000 pages\"",
             "linux.sysctl.\"net.ipv4.tcp_mem\" = [\"1GiB\", \"2GiB\", \"300000 pages\"]",
             "linux.sysctl.\"net.ipv4.tcp_mem[1]\" = \"300000 pages\"",
-            "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"80,90-99\"",
+            "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"8080,9000-9010\"",
             "linux.sysctl.\"net.ipv4.foo\" = { exactly = -1, uncatalogued = true }",
             "linux.sysctl.\"net.ipv4.foo\".remove = true",
             "freebsd.sysctl.\"net.inet.tcp.msl\" = 15000",
@@ -356,6 +356,8 @@ mod tests {
             "prefer is outside",
             "no whole number of pages",
             "1MiB is outside",
+            "80 is outside",
+            "70000 is outside",
         ];
         let validator = Validator::new(catalogs);
         let expressible =

@@ -48,6 +48,8 @@ source = "test"
 name = "net.ipv4.ip_local_reserved_ports"
 meaning = "Ports."
 unit = "list"
+accepted = [[0, 65535]]
+allowed = [[1024, 65535]]
 scope = "netns"
 mutability = "live"
 takes_hold = "new-connections"
@@ -285,6 +287,27 @@ pub(super) const MISTAKES: &[(&str, u32, u32, &str, &str)] = &[
     ("linux.sysctl.\"net.ipv4.tcp_fin_timeout\" = 4001", 2, 43, "outside of what the kernel takes", ""),
     ("linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = 80", 2, 51, "expected a text", ""),
     ("linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"80\\nx=1\"", 2, 51, "printable ASCII", ""),
+    (
+        "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"http\"",
+        2,
+        51,
+        "the text \"http\" is no list",
+        "",
+    ),
+    (
+        "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"8080,80-99\"",
+        2,
+        51,
+        "80 is outside of what a profile may ask",
+        "--allow-unsafe",
+    ),
+    (
+        "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"80-70000\"",
+        2,
+        51,
+        "70000 is outside of what the kernel takes",
+        "",
+    ),
     (
         "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = { at_most = \"80\" }",
         2,

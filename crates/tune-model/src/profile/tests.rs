@@ -118,8 +118,8 @@ fn values_are_read_in_every_form() {
         ("linux.sysctl.\"net.ipv4.tcp_mem[2]\" = \"131072 pages\"", fixed(Quantity::Native(131_072))),
         ("linux.sysctl.\"net.ipv4.tcp_mem[2]\" = \"512MiB\"", Some(Bound::PagesOf { bytes: 512 << 20 })),
         (
-            "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"80,90-99\"",
-            fixed(Quantity::Text("80,90-99".into())),
+            "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"8080,9000-9010\"",
+            fixed(Quantity::Text("8080,9000-9010".into())),
         ),
         (
             "linux.sysctl.\"net.ipv4.foo\" = { exactly = -1, uncatalogued = true }",
