@@ -73,10 +73,24 @@ pub(crate) fn path_as_text<S: serde::Serializer>(
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .map(|candidate| (likeness(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// Compares what two dotted names have after the parts that they share: `net.ipv4.` in common makes nothing alike.
+fn likeness(name: &str, candidate: &str) -> f64 {
+    let shared: usize = name
+        .split_inclusive('.')
+        .zip(candidate.split_inclusive('.'))
+        .take_while(|(a, b)| a == b)
+        .map(|(a, _)| a.len())
+        .sum();
+    match (&name[shared..], &candidate[shared..]) {
+        ("", "") => 1.0,
+        (name, candidate) => strsim::jaro_winkler(name, candidate),
+    }
 }
 
 /// Returns `; did you mean "…"?` for a hint, and nothing without one.

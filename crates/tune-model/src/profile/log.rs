@@ -1,9 +1,10 @@
 //! The texts of a profile and what is found wrong with them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::diagnostic::{Class, Diagnostic, Diagnostics};
+use super::diagnostic::{Class, Diagnostic, Diagnostics, escaped};
 use super::{Origin, Subject};
 
 /// A stretch of one of the texts, in bytes.
@@ -58,15 +59,29 @@ pub struct Input {
 }
 
 /// The texts read so far and what was found in them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Log {
     inputs: Vec<Input>,
-    found: Vec<(Spot, Diagnostic)>,
+    /// Where the lines of each text start.
+    lines: Vec<Vec<usize>>,
+    /// What a line is called.
+    line: &'static str,
+    found: BTreeMap<(Spot, String), Diagnostic>,
+    /// Lines that are no TOML: what else they seem to hold says nothing.
+    broken: BTreeSet<(usize, u32)>,
 }
 
 impl Log {
+    /// Starts without texts; `line` is what a reader calls a line of them.
+    pub(super) fn new(line: &'static str) -> Self {
+        let (found, broken) = (BTreeMap::new(), BTreeSet::new());
+        Self { inputs: Vec::new(), lines: Vec::new(), line, found, broken }
+    }
+
     /// Adds a text and returns its number.
     pub(super) fn add(&mut self, profile: &str, file: Option<PathBuf>, text: &str) -> usize {
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        self.lines.push(std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect());
         self.inputs.push(Input { profile: profile.to_owned(), file, text: text.into() });
         self.inputs.len() - 1
     }
@@ -75,25 +90,37 @@ impl Log {
         Rc::clone(&self.inputs[source].text)
     }
 
+    /// Returns the line of a spot, counted from 0, and where it starts.
+    fn line_of(&self, spot: Spot) -> (usize, usize) {
+        let starts = &self.lines[spot.source];
+        let line = starts.partition_point(|start| *start <= spot.start) - 1;
+        (line, starts[line])
+    }
+
     pub(super) fn origin(&self, spot: Spot) -> Origin {
         let Input { profile, file, text } = &self.inputs[spot.source];
-        let before = &text[..text.floor_char_boundary(spot.start)];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (line, line_start) = self.line_of(spot);
+        let column = text[line_start..text.floor_char_boundary(spot.start)].chars().count();
+        let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
         Origin { profile: profile.clone(), file: file.clone(), line: number(line), column: number(column) }
     }
 
     /// Says where `spot` is to a reader who is at `from`: the line alone in the same file.
     pub(super) fn place(&self, spot: Spot, from: Spot) -> String {
-        let origin = self.origin(spot);
+        let Origin { profile, file, line, .. } = self.origin(spot);
         if spot.source == from.source {
-            return format!("line {}", origin.line);
+            return format!("{} {line}", self.line);
         }
-        match &origin.file {
-            Some(file) => format!("{}:{}", super::diagnostic::escaped(&file.to_string_lossy()), origin.line),
-            None => format!("{}:{}", origin.profile, origin.line),
+        let file = file.map_or(profile, |file| file.display().to_string());
+        format!("{}:{line}", escaped(&file))
+    }
+
+    /// Notes that a line is no TOML; the first complaint about it is the only one.
+    pub(super) fn broken(&mut self, spot: Spot, complaint: Complaint) {
+        let line = self.origin(spot).line;
+        if !self.broken.contains(&(spot.source, line)) {
+            self.error(spot, complaint);
+            self.broken.insert((spot.source, line));
         }
     }
 
@@ -107,40 +134,58 @@ impl Log {
         self.note(spot, Class::Unsafe { subject: subject.clone() }, complaint);
     }
 
-    fn note(&mut self, spot: Spot, class: Class, complaint: Complaint) {
-        let Complaint { message, help } = complaint;
-        if self.found.iter().any(|(at, earlier)| *at == spot && earlier.message == message) {
+    fn note(&mut self, spot: Spot, class: Class, Complaint { message, help }: Complaint) {
+        let origin = self.origin(spot);
+        if self.broken.contains(&(spot.source, origin.line)) {
             return;
         }
         let text = &self.inputs[spot.source].text;
+        let (line, line_start) = self.line_of(spot);
+        let line_end = self.lines[spot.source].get(line + 1).map_or(text.len(), |next| next - 1);
         let start = text.floor_char_boundary(spot.start);
-        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
         let end = text.floor_char_boundary(spot.end.min(line_end)).max(start);
-        let line = text[line_start..line_end].trim_end_matches('\r').to_owned();
         let width = text[start..end].chars().count();
-        let diagnostic = Diagnostic { origin: self.origin(spot), class, message, help, line, width };
-        self.found.push((spot, diagnostic));
+        let line = text[line_start..line_end].trim_end_matches('\r').to_owned();
+        let diagnostic = Diagnostic { origin, class, message: message.clone(), help, line, width };
+        self.found.entry((spot, message)).or_insert(diagnostic);
     }
 
-    /// Forgets what was noted after the first `count` on lines where those stand.
-    pub(super) fn keep_one_per_line(&mut self, count: usize) {
-        let lines: Vec<_> =
-            self.found[..count].iter().map(|(spot, found)| (spot.source, found.origin.line)).collect();
-        let mut at = 0;
-        self.found.retain(|(spot, found)| {
-            at += 1;
-            at <= count || !lines.contains(&(spot.source, found.origin.line))
-        });
-    }
-
+    /// Returns how many mistakes have been noted.
     pub(super) fn len(&self) -> usize {
         self.found.len()
     }
 
     /// Returns what was found, in the order of the texts, and the texts.
-    pub(super) fn finish(mut self) -> (Diagnostics, Vec<Input>) {
-        self.found.sort_by_key(|(spot, _)| *spot);
-        (Diagnostics(self.found.into_iter().map(|(_, diagnostic)| diagnostic).collect()), self.inputs)
+    pub(super) fn finish(self) -> (Diagnostics, Vec<Input>) {
+        (Diagnostics(self.found.into_values().collect()), self.inputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spots_are_counted_in_characters_from_one() {
+        let mut log = Log::new("line");
+        let source = log.add("p", None, "one\r\nzwölf\n");
+        let at = |start: usize| log.origin(Spot::new(source, &(start..start)));
+        let shown: Vec<_> = [0, 4, 5, 9, 11, 12].map(|start| (at(start).line, at(start).column)).to_vec();
+        assert_eq!(shown, [(1, 1), (1, 5), (2, 1), (2, 4), (2, 6), (3, 1)]);
+        log.error(Spot::new(source, &(7..11)), Complaint::new("x"));
+        let found = log.finish().0.0.remove(0);
+        assert_eq!((found.line.as_str(), found.width), ("zwölf", 3));
+    }
+
+    #[test]
+    fn the_same_is_said_once_and_nothing_more_about_a_broken_line() {
+        let mut log = Log::new("line");
+        let source = log.add("p", None, "a\nb");
+        let (a, b) = (Spot::new(source, &(0..1)), Spot::new(source, &(2..3)));
+        log.error(a, Complaint::new("x"));
+        log.error(a, Complaint::new("x"));
+        log.broken(b, Complaint::new("y"));
+        log.error(b, Complaint::new("z"));
+        assert_eq!(log.len(), 2);
     }
 }

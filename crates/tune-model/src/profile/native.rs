@@ -140,7 +140,7 @@ pub(super) fn nearest(catalog: &Catalog, name: &str) -> Option<String> {
     crate::nearest(name, catalog.iter().map(|row| row.name.as_str()))
 }
 
-/// Tells on which system a name that is no setting would be a native tunable.
+/// Tells on which system a name that is no setting would be a sysctl.
 pub(super) fn home(catalogs: super::Catalogs, name: &str) -> Option<System> {
-    System::ALL.iter().copied().find(|system| find(catalogs(*system), *system, name).is_ok())
+    [System::Linux, System::FreeBsd].into_iter().find(|system| find(catalogs(*system), *system, name).is_ok())
 }

@@ -27,7 +27,7 @@ const OPERATORS: &[(&str, Key)] = &[("<=", Key::AtMost), (">=", Key::AtLeast), (
 ///
 /// All that is wrong with the arguments.
 pub fn one_off(arguments: &[String], catalogs: Catalogs, system: System) -> Result<Resolved, Diagnostics> {
-    let mut log = Log::default();
+    let mut log = Log::new("argument");
     let text: Vec<_> = arguments.iter().map(|argument| argument.replace(['\n', '\r'], " ")).collect();
     let source = log.add(NAME, None, &text.join("\n"));
     let mut tables: BTreeMap<Subject, Table> = BTreeMap::new();
@@ -228,7 +228,7 @@ mod tests {
                 "command-line:4:1: net.ipv4.tcp_foo is not in the catalog",
                 "command-line:5:1: unknown setting or tunable \"kernel.panic\"",
                 "command-line:7:1: tcp.syn_backlog is given twice",
-                "command-line:8:19: no tcp.orphan_limit satisfies both bounds: at_least 6, at_most 5 (line 9)",
+                "command-line:8:19: no tcp.orphan_limit satisfies both bounds: at_least 6, at_most 5 (argument 9)",
                 "command-line:10:1: net.ipv4.tcp_tw_recycle was removed in Linux 4.12, as it broke clients behind \
                  address translation",
             ]

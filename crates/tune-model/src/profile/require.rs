@@ -164,10 +164,8 @@ fn flaw(subject: &Subject, table: &Table, content: &Content) -> Option<Flaw> {
 
 fn value_flaw(subject: &Subject, table: &Table, value: &Quantity) -> Option<Flaw> {
     match (subject, value.scalar()) {
-        (Subject::Tunable(_), number) => {
-            let number = number?;
-            native_flaw(subject, table, (number, number), value)
-        }
+        (Subject::Tunable(_), None) => list_flaw(subject, table, value),
+        (Subject::Tunable(_), Some(number)) => native_flaw(subject, table, (number, number), value),
         (Subject::Setting(_), Some(0)) if value.kind() != Kind::Switch => {
             let message = format!("{value} for {subject} would not mean what it says");
             Some(Flaw::reckless(message, None, subject))
@@ -185,6 +183,24 @@ fn port_flaw(subject: &Subject, value: &Quantity) -> Option<Flaw> {
         }
         _ => None,
     }
+}
+
+/// Holds each number of a list such as `8080,9000-9010` against what the catalog allows.
+fn list_flaw(subject: &Subject, table: &Table, value: &Quantity) -> Option<Flaw> {
+    let Quantity::Text(text) = value else { return None };
+    let bounds = |part: &str| {
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.parse::<u32>().ok().filter(|_| !text.starts_with('+')).map(i128::from);
+        Some((number(low)?, number(high)?)).filter(|(low, high)| low <= high)
+    };
+    let parts = text.split(',').filter(|_| !text.is_empty());
+    let ranges: Option<Vec<_>> = parts.map(bounds).collect();
+    let Some(ranges) = ranges else {
+        return Some(Flaw::invalid(format!("the text {text:?} is no list such as \"8080,9000-9010\"")));
+    };
+    let ends = ranges.into_iter().flat_map(|(low, high)| [low, high]);
+    ends.filter_map(|end| native_flaw(subject, table, (end, end), &Quantity::Native(end)))
+        .min_by_key(|flaw| flaw.can_be_lifted)
 }
 
 /// Holds a native value, or the least and the most it can be, against what the catalog allows.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::diagnostic::Diagnostics;
+use super::diagnostic::{Diagnostics, escaped};
 use super::document::{Document, Table};
 use super::library::{Library, LibraryError, ProfileText};
 use super::log::{Complaint, Input, Log, Spot};
@@ -169,7 +169,7 @@ type Tables = BTreeMap<Subject, Table>;
 
 impl<'l> Loader<'l> {
     fn new(library: &'l dyn Library, catalogs: Catalogs) -> Self {
-        Self { library, catalogs, log: Log::default(), loaded: BTreeMap::new(), chain: Vec::new() }
+        Self { library, catalogs, log: Log::new("line"), loaded: BTreeMap::new(), chain: Vec::new() }
     }
 
     /// Reads a profile's texts and, before it counts as loaded, those of its parents.
@@ -253,8 +253,11 @@ impl<'l> Loader<'l> {
     fn cycle(&mut self, start: usize, spot: Spot) {
         let name = self.chain[start].name.clone();
         let links: Vec<_> = self.chain[start..].iter().map(|link| self.link(link, spot)).collect();
-        let complaint =
-            Complaint::new(format!("{name:?} extends itself: {} extends {name}", links.join(" extends ")));
+        let complaint = Complaint::new(format!(
+            "{name:?} extends itself: {} extends {}",
+            links.join(" extends "),
+            escaped(&name)
+        ));
         let help = "a profile that hides a built-in one cannot extend it: rename it, or override single keys in NAME.d";
         let complaint = if links.len() == 1 { complaint.help(help) } else { complaint };
         self.log.error(spot, complaint);
@@ -262,7 +265,7 @@ impl<'l> Loader<'l> {
 
     /// Names a profile and where it names the next one.
     fn link(&self, link: &Link, from: Spot) -> String {
-        format!("{} ({})", link.name, self.log.place(link.spot, from))
+        format!("{} ({})", escaped(&link.name), self.log.place(link.spot, from))
     }
 
     /// Returns what a loaded profile requires on a system, noting what contradicts itself.

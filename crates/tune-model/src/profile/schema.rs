@@ -97,7 +97,7 @@ fn scalar(shape: Shape) -> Value {
         Shape::Portable(_) => json!({"type": "integer", "minimum": 1}),
         Shape::Integer => json!({"type": "integer"}),
         Shape::Pages => text(format!(r"^\s*([0-9]+\s*pages|{SIZE})\s*$")),
-        Shape::Text => text("^[ -~]*$".into()),
+        Shape::Text => text(r"^\s*([0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*)?\s*$".into()),
     }
 }
 
@@ -196,17 +196,21 @@ fn natives(system: System, catalog: &Catalog, prefix: &str) -> Value {
             add_row(&mut properties, name, row);
         }
     }
-    let names: Vec<_> = properties.keys().cloned().collect();
-    let removed: Vec<_> = native::removed(system).collect();
     let others = if catalog.is_empty() { "unlisted" } else { "uncatalogued" };
+    let mut names = json!({"anyOf": [{"pattern": name_pattern(system, prefix)}]});
+    if !properties.is_empty() {
+        let listed: Vec<_> = properties.keys().cloned().collect();
+        names["anyOf"] = json!([{"pattern": name_pattern(system, prefix)}, {"enum": listed}]);
+    }
+    let removed: Vec<_> = native::removed(system).collect();
+    if !removed.is_empty() {
+        names["not"] = json!({"enum": removed});
+    }
     json!({
         "type": "object",
         "properties": properties,
         "additionalProperties": {"$ref": format!("#/$defs/{others}")},
-        "propertyNames": {
-            "anyOf": [{"enum": names}, {"pattern": name_pattern(system, prefix)}],
-            "not": {"enum": removed},
-        },
+        "propertyNames": names,
     })
 }
 
@@ -331,7 +335,7 @@ mod tests {
             "linux.sysctl.\"net.ipv4.tcp_mem\" = \"1GiB 2GiB 300000 pages\"",
             "linux.sysctl.\"net.ipv4.tcp_mem\" = [\"1GiB\", \"2GiB\", \"300000 pages\"]",
             "linux.sysctl.\"net.ipv4.tcp_mem[1]\" = \"300000 pages\"",
-            "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"80,90-99\"",
+            "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"8080,9000-9010\"",
             "linux.sysctl.\"net.ipv4.foo\" = { exactly = -1, uncatalogued = true }",
             "linux.sysctl.\"net.ipv4.foo\".remove = true",
             "freebsd.sysctl.\"net.inet.tcp.msl\" = 15000",
@@ -352,6 +356,8 @@ mod tests {
             "prefer is outside",
             "no whole number of pages",
             "1MiB is outside",
+            "80 is outside",
+            "70000 is outside",
         ];
         let validator = Validator::new(catalogs);
         let expressible =

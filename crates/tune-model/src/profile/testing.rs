@@ -48,6 +48,8 @@ source = "test"
 name = "net.ipv4.ip_local_reserved_ports"
 meaning = "Ports."
 unit = "list"
+accepted = [[0, 65535]]
+allowed = [[1024, 65535]]
 scope = "netns"
 mutability = "live"
 takes_hold = "new-connections"
@@ -222,7 +224,13 @@ pub(super) const MISTAKES: &[(&str, u32, u32, &str, &str)] = &[
     ),
     ("settings.\"tcp.ephemeral_ports\" = \"1000-2000\"", 2, 34, "ports below 1024", "--allow-unsafe"),
     ("settings.\"tcp.ephemeral_ports\" = \"0-2000\"", 2, 34, "no port 0", ""),
-    ("extends = \"baseline\"", 2, 11, "extends takes a list of profile names, found the text", ""),
+    (
+        "extends = \"baseline\"",
+        2,
+        11,
+        "extends takes a list of profile names, such as [\"baseline\"], found the text",
+        "",
+    ),
     ("summary = 5", 2, 11, "summary takes a text, found the number 5", ""),
     ("linux = 5", 2, 9, "linux takes a table", ""),
     ("linux.ipadm.tcp.x = 5", 2, 7, "unknown key \"ipadm\"", "settings, sysctl"),
@@ -279,6 +287,27 @@ pub(super) const MISTAKES: &[(&str, u32, u32, &str, &str)] = &[
     ("linux.sysctl.\"net.ipv4.tcp_fin_timeout\" = 4001", 2, 43, "outside of what the kernel takes", ""),
     ("linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = 80", 2, 51, "expected a text", ""),
     ("linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"80\\nx=1\"", 2, 51, "printable ASCII", ""),
+    (
+        "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"http\"",
+        2,
+        51,
+        "the text \"http\" is no list",
+        "",
+    ),
+    (
+        "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"8080,80-99\"",
+        2,
+        51,
+        "80 is outside of what a profile may ask",
+        "--allow-unsafe",
+    ),
+    (
+        "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = \"80-70000\"",
+        2,
+        51,
+        "70000 is outside of what the kernel takes",
+        "",
+    ),
     (
         "linux.sysctl.\"net.ipv4.ip_local_reserved_ports\" = { at_most = \"80\" }",
         2,

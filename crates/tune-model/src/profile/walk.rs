@@ -4,6 +4,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::Catalogs;
+use super::diagnostic::escaped;
 use super::document::Document;
 use super::log::{Complaint, Log, Spot};
 use super::native;
@@ -24,20 +25,19 @@ pub(super) enum Role<'n> {
 /// Takes a text apart; what is wrong with it goes to the log, what is right is returned.
 pub(super) fn read(log: &mut Log, source: usize, role: Role<'_>, catalogs: Catalogs) -> Document {
     let text = log.text(source);
-    let before = log.len();
     let (root, errors) = DeTable::parse_recoverable(&text);
     for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        log.error(Spot::new(source, &span), Complaint::new(lower_first(error.message())));
+        let complaint = Complaint::new(lower_first(&escaped(error.message())));
+        let complaint =
+            if error.message() == "duplicate key" { complaint.help("state it once") } else { complaint };
+        log.broken(Spot::new(source, &error.span().unwrap_or(0..0)), complaint);
     }
-    let syntax_errors = log.len();
     let mut walker = Walker { log, source, catalogs, document: Document::default() };
     walker.top(root.get_ref(), role);
-    let document = walker.document;
-    if syntax_errors > before {
-        log.keep_one_per_line(syntax_errors);
+    if errors.is_empty() && !root.get_ref().contains_key("name") {
+        walker.missing_name(role);
     }
-    document
+    walker.document
 }
 
 fn lower_first(message: &str) -> String {
@@ -104,15 +104,12 @@ impl Walker<'_> {
                 },
             }
         }
-        if matches!(role, Role::Profile(_)) && !root.contains_key("name") {
-            self.missing_name(role);
-        }
     }
 
     fn missing_name(&mut self, role: Role<'_>) {
         let name = match role {
-            Role::Profile(Some(name)) => name,
-            _ => "my-profile",
+            Role::Profile(name) => name.unwrap_or("my-profile"),
+            Role::Override(_) => return,
         };
         let complaint = Complaint::new("the profile has no name").help(format!("add: name = {name:?}"));
         self.log.error(Spot::new(self.source, &(0..0)), complaint);
@@ -141,7 +138,7 @@ impl Walker<'_> {
 
     fn extends(&mut self, value: &Value<'_>) {
         let Some(items) = value.get_ref().as_array() else {
-            return self.wrong_type(value, "extends", "a list of profile names");
+            return self.wrong_type(value, "extends", "a list of profile names, such as [\"baseline\"]");
         };
         let mut parents: Vec<(String, Spot)> = Vec::new();
         for item in items {
