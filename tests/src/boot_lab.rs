@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use tune_linux::boot::BootTool;
+use tune_linux::boot::{BootTool, Doubt};
 
 use crate::sysctl_trees::{Node, Tree, Tunable};
 
@@ -22,6 +22,7 @@ use crate::sysctl_trees::{Node, Tree, Tunable};
 pub struct BootLab {
     systemd: PathBuf,
     procps: PathBuf,
+    procps_version: [u32; 3],
 }
 
 /// A network interface with a dot in its name, where the kernel can make one.
@@ -48,7 +49,9 @@ impl BootLab {
         nix::unistd::chroot(root)?;
         nix::unistd::chdir("/")?;
         let systemd = found(&["/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"])?;
-        Ok(Self { systemd, procps: found(&["/usr/sbin/sysctl", "/usr/bin/sysctl"])? })
+        let procps = found(&["/usr/sbin/sysctl", "/usr/bin/sysctl"])?;
+        let procps_version = version(&Command::new(&procps).arg("--version").output()?.stdout);
+        Ok(Self { systemd, procps, procps_version })
     }
 
     /// Replaces the settings files by those of a tree.
@@ -87,6 +90,13 @@ impl BootLab {
         command.env_clear().env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         Ok(())
+    }
+
+    /// Tells whether the installed version of procps settles a doubt the way it was decided: before 4.0.5 an
+    /// exclusion by pattern has no effect.
+    #[must_use]
+    pub fn settles(&self, doubt: &Doubt<'_>) -> bool {
+        matches!(doubt, Doubt::ExcludedByPattern(_)) && self.procps_version < [4, 0, 5]
     }
 
     /// Reads a key as the kernel shows it, without the newline.
@@ -135,6 +145,14 @@ fn below_proc(path: &str) -> PathBuf {
 fn found(candidates: &[&str]) -> Result<PathBuf> {
     let program = candidates.iter().map(Path::new).find(|path| path.exists());
     program.map(Path::to_owned).ok_or_else(|| Error::other(format!("none of {candidates:?} is installed")))
+}
+
+/// The last word of `sysctl from procps-ng 4.0.2`.
+fn version(text: &[u8]) -> [u32; 3] {
+    let text = String::from_utf8_lossy(text);
+    let number = text.split_whitespace().last().unwrap_or_default();
+    let mut parts = number.split('.').map(|part| part.parse().unwrap_or(0));
+    [(); 3].map(|()| parts.next().unwrap_or(0))
 }
 
 fn make(path: &Path, node: &Node) -> Result<()> {

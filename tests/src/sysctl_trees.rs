@@ -350,7 +350,8 @@ fn pattern(dice: &mut Dice, path: &str) -> String {
         15 => format!("{above}/{}[[:lower:]]*", &last[..cut]),
         16 => format!("{above}/./{}*", &last[..cut]),
         17 => format!("{above}/{}*/", &last[..cut]),
-        _ => format!("{above}/*{}", &last[cut..]),
+        // The first letters keep it from keys that others depend on, such as ip_unprivileged_port_start.
+        _ => format!("{above}/{}*{}", &last[..4], &last[cut..]),
     };
     let pattern = match above {
         "net/ipv4/conf/lo" | "net/ipv4/conf/all" | "net/ipv4/conf/default" if !dice.once_in(4) => {

@@ -89,9 +89,18 @@ impl<'p> Decision<'p> {
     /// Nothing where `start` is not a list of integers as `fields` describes them.
     #[must_use]
     pub fn predict(&self, start: &str, fields: &Fields) -> Option<Prediction> {
-        let bytes: Vec<_> =
-            self.writes.iter().map(|line| self.tool.written(line.value().unwrap_or_default())).collect();
-        predict(start, bytes.iter().map(Vec::as_slice), fields)
+        let mut prediction = predict(start, [], fields)?;
+        for line in &self.writes {
+            let written = self.tool.written(line.value().unwrap_or_default());
+            let mut step = predict(&prediction.shown, [written.as_slice()], fields)?;
+            let refused = matches!(step.outcomes[..], [Outcome::Refused { .. }]);
+            if let Some(retried) = self.tool.retried(&written).filter(|_| refused) {
+                step = predict(&step.shown, [retried.as_slice()], fields)?;
+            }
+            prediction.shown = step.shown;
+            prediction.outcomes.extend(step.outcomes);
+        }
+        Some(prediction)
     }
 
     /// Returns the line that the kernel's value comes from: the last one that it did not refuse whole.
