@@ -32,6 +32,19 @@ pub const DOTTED_INTERFACE: &str = "d0.100";
 const OF_THE_TREE: [&str; 6] =
     ["/etc", "/run", "/srv", "/usr/local/lib", "/usr/lib/sysctl.d", "/.split/sysctl.d"];
 
+const BUSYBOX: &str = "/usr/bin/busybox";
+
+/// What OpenRC does where `sysctl` is busybox, in as many words as it takes here.
+const OPENRC_LOOP: &str = r#"
+test -e /etc/sysctl.conf || exit 0
+for file in /etc/sysctl.conf /etc/sysctl.d/*.conf; do
+    test -r "$file" || continue
+    busybox sed 's/ = /=/' "$file" | while read word rest; do
+        case "$word" in ''|'#'*) ;; *) busybox sysctl -w "$word" ;; esac
+    done
+done
+"#;
+
 impl BootLab {
     /// Moves the calling thread into a laboratory. The thread must end with it.
     ///
@@ -52,6 +65,12 @@ impl BootLab {
         let procps = found(&["/usr/sbin/sysctl", "/usr/bin/sysctl"])?;
         let procps_version = version(&Command::new(&procps).arg("--version").output()?.stdout);
         Ok(Self { systemd, procps, procps_version })
+    }
+
+    /// Tells whether a tool is installed here; only busybox may be missing.
+    #[must_use]
+    pub fn has(&self, tool: BootTool) -> bool {
+        tool != BootTool::OpenrcBusybox || Path::new(BUSYBOX).exists()
     }
 
     /// Replaces the settings files by those of a tree.
@@ -80,14 +99,16 @@ impl BootLab {
     /// When it cannot be started.
     pub fn run(&self, tool: BootTool) -> Result<()> {
         let mut command = match tool {
-            BootTool::Procps => {
-                let mut command = Command::new(&self.procps);
-                command.arg("--system");
-                command
-            }
-            _ => Command::new(&self.systemd),
+            BootTool::SystemdSysctl => Command::new(&self.systemd),
+            BootTool::Procps => Command::new(&self.procps),
+            BootTool::OpenrcBusybox => Command::new(BUSYBOX),
         };
-        command.env_clear().env("LC_ALL", "C");
+        match tool {
+            BootTool::SystemdSysctl => &mut command,
+            BootTool::Procps => command.arg("--system"),
+            BootTool::OpenrcBusybox => command.args(["sh", "-c", OPENRC_LOOP]),
+        };
+        command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         Ok(())
     }
