@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use tune_linux::boot::BootTool;
+use tune_linux::boot::{BootTool, Doubt};
 
 use crate::sysctl_trees::{Node, Tree, Tunable};
 
@@ -22,6 +22,7 @@ use crate::sysctl_trees::{Node, Tree, Tunable};
 pub struct BootLab {
     systemd: PathBuf,
     procps: PathBuf,
+    procps_version: [u32; 3],
 }
 
 /// A network interface with a dot in its name, where the kernel can make one.
@@ -30,6 +31,19 @@ pub const DOTTED_INTERFACE: &str = "d0.100";
 /// Directories that belong to one tree and are emptied before the next.
 const OF_THE_TREE: [&str; 6] =
     ["/etc", "/run", "/srv", "/usr/local/lib", "/usr/lib/sysctl.d", "/.split/sysctl.d"];
+
+const BUSYBOX: &str = "/usr/bin/busybox";
+
+/// What OpenRC does where `sysctl` is busybox, in as many words as it takes here.
+const OPENRC_LOOP: &str = r#"
+test -e /etc/sysctl.conf || exit 0
+for file in /etc/sysctl.conf /etc/sysctl.d/*.conf; do
+    test -r "$file" || continue
+    busybox sed 's/ = /=/' "$file" | while read word rest; do
+        case "$word" in ''|'#'*) ;; *) busybox sysctl -w "$word" ;; esac
+    done
+done
+"#;
 
 impl BootLab {
     /// Moves the calling thread into a laboratory. The thread must end with it.
@@ -48,7 +62,15 @@ impl BootLab {
         nix::unistd::chroot(root)?;
         nix::unistd::chdir("/")?;
         let systemd = found(&["/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"])?;
-        Ok(Self { systemd, procps: found(&["/usr/sbin/sysctl", "/usr/bin/sysctl"])? })
+        let procps = found(&["/usr/sbin/sysctl", "/usr/bin/sysctl"])?;
+        let procps_version = version(&Command::new(&procps).arg("--version").output()?.stdout);
+        Ok(Self { systemd, procps, procps_version })
+    }
+
+    /// Tells whether a tool is installed here; only busybox may be missing.
+    #[must_use]
+    pub fn has(&self, tool: BootTool) -> bool {
+        tool != BootTool::OpenrcBusybox || Path::new(BUSYBOX).exists()
     }
 
     /// Replaces the settings files by those of a tree.
@@ -77,16 +99,25 @@ impl BootLab {
     /// When it cannot be started.
     pub fn run(&self, tool: BootTool) -> Result<()> {
         let mut command = match tool {
-            BootTool::Procps => {
-                let mut command = Command::new(&self.procps);
-                command.arg("--system");
-                command
-            }
-            _ => Command::new(&self.systemd),
+            BootTool::SystemdSysctl => Command::new(&self.systemd),
+            BootTool::Procps => Command::new(&self.procps),
+            BootTool::OpenrcBusybox => Command::new(BUSYBOX),
         };
-        command.env_clear().env("LC_ALL", "C");
+        match tool {
+            BootTool::SystemdSysctl => &mut command,
+            BootTool::Procps => command.arg("--system"),
+            BootTool::OpenrcBusybox => command.args(["sh", "-c", OPENRC_LOOP]),
+        };
+        command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         Ok(())
+    }
+
+    /// Tells whether the installed version of procps settles a doubt the way it was decided: before 4.0.5 an
+    /// exclusion by pattern has no effect.
+    #[must_use]
+    pub fn settles(&self, doubt: &Doubt<'_>) -> bool {
+        matches!(doubt, Doubt::ExcludedByPattern(_)) && self.procps_version < [4, 0, 5]
     }
 
     /// Reads a key as the kernel shows it, without the newline.
@@ -135,6 +166,14 @@ fn below_proc(path: &str) -> PathBuf {
 fn found(candidates: &[&str]) -> Result<PathBuf> {
     let program = candidates.iter().map(Path::new).find(|path| path.exists());
     program.map(Path::to_owned).ok_or_else(|| Error::other(format!("none of {candidates:?} is installed")))
+}
+
+/// The last word of `sysctl from procps-ng 4.0.2`.
+fn version(text: &[u8]) -> [u32; 3] {
+    let text = String::from_utf8_lossy(text);
+    let number = text.split_whitespace().last().unwrap_or_default();
+    let mut parts = number.split('.').map(|part| part.parse().unwrap_or(0));
+    [(); 3].map(|()| parts.next().unwrap_or(0))
 }
 
 fn make(path: &Path, node: &Node) -> Result<()> {

@@ -248,8 +248,11 @@ fn add_sysctl_conf(dice: &mut Dice, keys: &[&Tunable], tree: &mut Tree) {
     tree.nodes.push(("/etc/sysctl.conf".to_owned(), node));
 }
 
+/// Line endings of a whole file.
+const ENDINGS: &[&[u8]] = &[b"\n", b"\n", b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\r"];
+
 fn content(dice: &mut Dice, keys: &[&Tunable]) -> Vec<u8> {
-    let ending: &[u8] = *dice.pick(&[&b"\n"[..], b"\n", b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\r"]);
+    let ending = *dice.pick(ENDINGS);
     let mut content = if dice.once_in(25) { "\u{feff}".as_bytes().to_vec() } else { Vec::new() };
     let lines = 1 + dice.below(6);
     for at in 0..lines {
@@ -310,7 +313,7 @@ fn spelling(dice: &mut Dice, path: &str) -> String {
         28 => format!("/{path}"),
         29 => format!(".{dotted}"),
         30 => dotted.replacen('.', "..", 1),
-        31 => path.replacen('/', *dice.pick(&["//", "/./", "/.//"]), 1),
+        31 => path.replacen('/', dice.pick::<&str>(&["//", "/./", "/.//"]), 1),
         32 => format!("{}{}", path, *dice.pick(&["/", "/.", "//", ".", "/x", "/.."])),
         33 => path
             .replace(last, &format!("{}/{last}", *dice.pick(&["..", "../ipv4", "../../net/ipv4", "x/.."]))),
@@ -350,7 +353,8 @@ fn pattern(dice: &mut Dice, path: &str) -> String {
         15 => format!("{above}/{}[[:lower:]]*", &last[..cut]),
         16 => format!("{above}/./{}*", &last[..cut]),
         17 => format!("{above}/{}*/", &last[..cut]),
-        _ => format!("{above}/*{}", &last[cut..]),
+        // The first letters keep it from keys that others depend on, such as ip_unprivileged_port_start.
+        _ => format!("{above}/{}*{}", &last[..4], &last[cut..]),
     };
     let pattern = match above {
         "net/ipv4/conf/lo" | "net/ipv4/conf/all" | "net/ipv4/conf/default" if !dice.once_in(4) => {

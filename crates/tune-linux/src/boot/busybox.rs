@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tune_host::Files;
 
 use super::decide::{Decision, Loser, Reason};
-use super::keys::Key;
+use super::keys::{Key, resolve, simplify, swap_separators};
 use super::plan::{Assignment, BootPlan, Effect, Place, Trouble};
 use super::tree::{self, Content};
 
@@ -36,32 +36,82 @@ pub(crate) fn read(files: &dyn Files, plan: &mut BootPlan) {
     }
 }
 
-/// Only complete lines count, and of each only the first word, once one ` = ` has been closed up.
+/// Of each line only the first word counts, once one ` = ` has been closed up.
 fn read_lines(content: &[u8], file: &Path, plan: &mut BootPlan) {
-    let complete = content.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    for (number, line) in (1..).zip(complete) {
-        let text = String::from_utf8_lossy(line).replacen(" = ", "=", 1);
-        let word = text.split([' ', '\t', '\n']).find(|word| !word.is_empty()).unwrap_or_default();
-        if word.is_empty() || word.starts_with('#') {
+    for (number, line) in shell_lines(content) {
+        let spaces = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
+        let word = line.split(spaces).find(|word| !word.is_empty()).unwrap_or_default();
+        if matches!(word, [] | [b'#', ..]) {
             continue;
         }
-        match word.split_once('=') {
-            Some((name, value)) if !word.starts_with('-') => {
+        match word.iter().position(|byte| *byte == b'=') {
+            Some(equals) if equals > 0 && equals + 1 < word.len() && word[0] != b'-' => {
+                if word[..equals].split(|byte| *byte == b'/').any(|part| part == b"..") {
+                    let name = String::from_utf8_lossy(&word[..equals]).into_owned();
+                    plan.trouble(file, number, Trouble::Ambiguous(name));
+                    continue;
+                }
                 plan.assignments.push(Assignment {
                     place: Place { file: file.to_owned(), line: number },
-                    name: name.to_owned(),
-                    effect: Effect::Set(value.into()),
+                    name: String::from_utf8_lossy(&word[..equals]).into_owned(),
+                    effect: Effect::Set(word[equals + 1..].to_vec()),
                     ignore_errors: false,
                 });
             }
-            _ => plan.trouble(file, number, Trouble::NotUnderstood(word.to_owned())),
+            _ => {
+                let word = String::from_utf8_lossy(word).into_owned();
+                plan.trouble(file, number, Trouble::NotUnderstood(word));
+            }
         }
     }
 }
 
-/// Any dot may stand for a slash: the tool tries until a path exists. Patterns are not expanded.
+/// Cuts a file as `sed` and then the shell's `read` do: a last line without newline is lost, a backslash takes
+/// the next character as it is, and at the end of a line it joins the next.
+fn shell_lines(content: &[u8]) -> Vec<(u32, Vec<u8>)> {
+    let mut lines = Vec::new();
+    let mut line: Option<(u32, Vec<u8>)> = None;
+    let complete = content.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    for (number, text) in (1..).zip(complete) {
+        let (_, joined) = line.get_or_insert((number, Vec::new()));
+        let mut bytes = closed_up(&text[..text.len() - 1]).into_iter();
+        let mut continues = false;
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\\' => match bytes.next() {
+                    Some(escaped) => joined.push(escaped),
+                    None => continues = true,
+                },
+                0 => {}
+                other => joined.push(other),
+            }
+        }
+        if !continues {
+            lines.extend(line.take());
+        }
+    }
+    lines
+}
+
+/// Takes the white space out of the first ` = `.
+fn closed_up(line: &[u8]) -> Vec<u8> {
+    match line.windows(3).position(|three| three == b" = ") {
+        Some(at) => [&line[..at], b"=", &line[at + 3..]].concat(),
+        None => line.to_vec(),
+    }
+}
+
+/// Tells whether a name means a key. With a dot before its first slash the two are swapped, as elsewhere (busybox
+/// 1.32 and later). Otherwise dots are turned into slashes one by one for as long as that leads somewhere, so that
+/// interface names keep theirs. Patterns are not expanded.
 fn names_key(name: &str, key: &Key) -> bool {
-    name.replace('.', "/") == key.path().replace('.', "/")
+    if name.starts_with(['/', '.']) || name.ends_with(['/', '.']) {
+        return false;
+    }
+    let swapped = name.contains('/') && swap_separators(name) != name;
+    let path = if swapped { swap_separators(name) } else { name.to_owned() };
+    let slashes = |path: &str| simplify(&path.replace('.', "/"));
+    resolve(&path).as_deref() == Some(key.path()) || (!swapped && slashes(&path) == slashes(key.path()))
 }
 
 pub(crate) fn decide<'p>(key: &Key, plan: &'p BootPlan) -> Decision<'p> {

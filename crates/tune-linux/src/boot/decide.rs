@@ -89,9 +89,18 @@ impl<'p> Decision<'p> {
     /// Nothing where `start` is not a list of integers as `fields` describes them.
     #[must_use]
     pub fn predict(&self, start: &str, fields: &Fields) -> Option<Prediction> {
-        let bytes: Vec<_> =
-            self.writes.iter().map(|line| self.tool.written(line.value().unwrap_or_default())).collect();
-        predict(start, bytes.iter().map(Vec::as_slice), fields)
+        let mut prediction = predict(start, [], fields)?;
+        for line in &self.writes {
+            let written = self.tool.written(line.value().unwrap_or_default());
+            let mut step = predict(&prediction.shown, [written.as_slice()], fields)?;
+            let refused = matches!(step.outcomes[..], [Outcome::Refused { .. }]);
+            if let Some(retried) = self.tool.retried(&written).filter(|_| refused) {
+                step = predict(&step.shown, [retried.as_slice()], fields)?;
+            }
+            prediction.shown = step.shown;
+            prediction.outcomes.extend(step.outcomes);
+        }
+        Some(prediction)
     }
 
     /// Returns the line that the kernel's value comes from: the last one that it did not refuse whole.
@@ -139,5 +148,106 @@ impl Disagreement<'_> {
     pub fn shown(&self, start: &str, fields: &Fields) -> Option<(String, String)> {
         let boot = self.boot.predict(start, fields)?.shown;
         Some((boot, self.by_hand.predict(start, fields)?.shown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use tune_host::{MemoryFiles, Overlay};
+
+    const KEY: &str = "net.ipv4.tcp_fin_timeout";
+    const TIMEOUT: std::ops::RangeInclusive<i128> = -8_589_934..=8_589_934;
+
+    fn plan(files: &MemoryFiles, tool: BootTool) -> BootPlan {
+        BootPlan::read(files, tool)
+    }
+
+    fn winner(plan: &BootPlan) -> Option<String> {
+        decide(&Key::parse(KEY).unwrap(), plan).winner.map(|line| line.place.to_string())
+    }
+
+    fn one_file(content: &str) -> MemoryFiles {
+        MemoryFiles::default().with("/etc/sysctl.d/50-a.conf", content)
+    }
+
+    #[test]
+    fn our_own_file_is_asked_about_before_it_is_written() {
+        let files = one_file("net.ipv4.tcp_fin_timeout = 20\n")
+            .with("/etc/sysctl.conf", "net.ipv4.tcp_fin_timeout = 10\n");
+        let mut overlay = Overlay::new(&files);
+        overlay.set("/etc/sysctl.d/zz-tune.conf", Some(b"net.ipv4.tcp_fin_timeout = 30\n".to_vec()));
+        let systemd = BootPlan::read(&overlay, BootTool::SystemdSysctl);
+        assert_eq!(winner(&systemd).as_deref(), Some("/etc/sysctl.d/zz-tune.conf:1"));
+        let procps = BootPlan::read(&overlay, BootTool::Procps);
+        assert_eq!(winner(&procps).as_deref(), Some("/etc/sysctl.conf:1"));
+        let key = Key::parse(KEY).unwrap();
+        let other = disagreement(&key, &systemd, &procps).unwrap();
+        let shown = other.shown("60", &Fields::signed(1, TIMEOUT));
+        assert_eq!(shown, Some(("30".to_owned(), "10".to_owned())));
+        assert_eq!(other.by_hand.losers.len(), 2);
+    }
+
+    #[test]
+    fn an_exclusion_cancels_an_earlier_line_under_systemd_only() {
+        let files = one_file("net.ipv4.tcp_fin_timeout = 20\n-net.ipv4.tcp_fin_timeout\n");
+        let systemd = plan(&files, BootTool::SystemdSysctl);
+        let decision = decide(&Key::parse(KEY).unwrap(), &systemd);
+        assert_eq!(decision.winner, None);
+        assert!(matches!(decision.losers[0].reason, Reason::Excluded(line) if line.place.line == 2));
+        assert_eq!(winner(&plan(&files, BootTool::Procps)).as_deref(), Some("/etc/sysctl.d/50-a.conf:1"));
+        let again = one_file("-net.ipv4.tcp_fin_timeout\nnet.ipv4.tcp_fin_timeout = 20\n");
+        assert!(winner(&plan(&again, BootTool::SystemdSysctl)).is_some());
+    }
+
+    #[test]
+    fn a_name_is_stronger_than_a_pattern_wherever_it_stands() {
+        let files = one_file("net.ipv4.tcp_fin_timeout = 20\nnet.ipv4.tcp_*_timeout = 30\n");
+        for tool in [BootTool::SystemdSysctl, BootTool::Procps] {
+            let plan = plan(&files, tool);
+            let decision = decide(&Key::parse(KEY).unwrap(), &plan);
+            assert_eq!(decision.winner.unwrap().place.line, 1);
+            assert!(matches!(decision.losers[0].reason, Reason::Named(_)));
+        }
+    }
+
+    #[test]
+    fn a_repeated_value_keeps_the_place_of_its_pattern() {
+        let files = one_file("net.ipv4.tcp_f* = 1\nnet.ipv4.tcp_fi* = 2\nnet.ipv4.tcp_f* = 1\n");
+        let systemd = plan(&files, BootTool::SystemdSysctl);
+        assert_eq!(winner(&systemd).as_deref(), Some("/etc/sysctl.d/50-a.conf:2"));
+        let procps = plan(&files, BootTool::Procps);
+        assert_eq!(winner(&procps).as_deref(), Some("/etc/sysctl.d/50-a.conf:3"));
+    }
+
+    #[test]
+    fn a_refused_value_leaves_the_one_before() {
+        let files = one_file("net.ipv4.tcp_fin_timeout = 20\nnet.ipv4.tcp_fin_timeout = soon\n");
+        let fields = Fields::signed(1, TIMEOUT);
+        let procps = plan(&files, BootTool::Procps);
+        let decision = decide(&Key::parse(KEY).unwrap(), &procps);
+        assert_eq!(decision.predict("60", &fields).unwrap().shown, "20");
+        assert_eq!(decision.effective("60", &fields).unwrap().place.line, 1);
+        let systemd = plan(&files, BootTool::SystemdSysctl);
+        let decision = decide(&Key::parse(KEY).unwrap(), &systemd);
+        assert_eq!(decision.predict("60", &fields).unwrap().shown, "60");
+        assert_eq!(decision.effective("60", &fields), None);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_a_doubt_about_every_key() {
+        let files = one_file("net.ipv4.tcp_fin_timeout = 20\n").with_denied("/etc/sysctl.d/60-b.conf");
+        let plan = plan(&files, BootTool::SystemdSysctl);
+        let decision = decide(&Key::parse(KEY).unwrap(), &plan);
+        assert!(matches!(decision.doubts[..], [Doubt::Unseen(problem)] if problem.place.line == 0));
+    }
+
+    #[test]
+    fn exclusions_by_pattern_depend_on_the_version_of_procps() {
+        let files = one_file("net.ipv4.tcp_f* = 20\n-net.ipv4.tcp_*\n");
+        let procps = plan(&files, BootTool::Procps);
+        let decision = decide(&Key::parse(KEY).unwrap(), &procps);
+        assert!(matches!(decision.doubts[..], [Doubt::ExcludedByPattern(_)]));
     }
 }

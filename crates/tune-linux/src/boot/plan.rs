@@ -109,6 +109,9 @@ pub enum Trouble {
     /// A line that the tool takes for something else than a setting; it has no effect.
     #[error("{0:?} is not understood by the boot tool")]
     NotUnderstood(String),
+    /// A name with `..`, which busybox takes apart in ways that are not followed here.
+    #[error("{0:?} may mean any kernel setting to the boot tool")]
+    Ambiguous(String),
     /// A line too long for the tool, which reads nothing behind it.
     #[error("is longer than 1 MiB, nothing from here on is read")]
     TooLong,
@@ -121,7 +124,7 @@ impl Trouble {
     /// Tells whether settings may stand where they could not be seen.
     #[must_use]
     pub fn hides_settings(&self) -> bool {
-        matches!(self, Self::Unreadable(_))
+        matches!(self, Self::Unreadable(_) | Self::Ambiguous(_))
     }
 }
 

@@ -42,7 +42,12 @@ fn opened(files: &dyn Files, file: &Path) -> Vec<PathBuf> {
         .flat_map(|one| names_like(one, &names))
         .map(|name| directory.join(name))
         .collect();
-    if matching.is_empty() { vec![file.into()] } else { matching }
+    if matching.is_empty() {
+        return vec![file.into()];
+    }
+    // One that cannot be opened ends the reading of all that the pattern gave.
+    let until = matching.iter().position(|file| files.kind(file).is_err());
+    matching.into_iter().take(until.map_or(usize::MAX, |at| at + 1)).collect()
 }
 
 fn alternatives(name: &OsStr) -> Vec<OsString> {

@@ -23,7 +23,19 @@ impl BootTool {
         let end: &[u8] = if self == Self::OpenrcBusybox { b"" } else { b"\n" };
         [value, end].concat()
     }
+
+    /// Returns what the tool writes next after the kernel refused `written`: procps cuts a text of more than
+    /// 4096 bytes at its last comma within them and tries the first part, whatever kind of key it is.
+    #[must_use]
+    pub fn retried(self, written: &[u8]) -> Option<Vec<u8>> {
+        let head = written.get(..PROCPS_PIECE).filter(|head| head.len() < written.len())?;
+        let comma = head.iter().rposition(|byte| *byte == b',').filter(|_| self == Self::Procps)?;
+        Some([&head[..comma], b"\n"].concat())
+    }
 }
+
+/// What procps thinks the kernel takes at once.
+const PROCPS_PIECE: usize = 4096;
 
 impl fmt::Display for BootTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
