@@ -6,6 +6,8 @@ mod apply;
 pub mod findings;
 mod joint;
 pub mod options;
+pub mod overview;
+mod possible;
 mod release;
 mod settle;
 mod steps;
@@ -13,12 +15,14 @@ pub mod subject;
 pub mod wish;
 
 pub use options::{Held, Options};
-pub use release::Release;
+pub use possible::impossible;
+pub use release::{Release, forget};
 
 use tune_host::{Backend, Host};
 use tune_model::claim::ScopeClaims;
 use tune_model::finding::Finding;
 use tune_model::profile::Profile;
+use tune_model::{Layer, Mutability, Status, Verdict};
 
 /// A host and the backend that knows its system.
 #[derive(Clone, Copy)]
@@ -35,6 +39,12 @@ impl std::fmt::Debug for Engine<'_> {
     }
 }
 
+/// Returns the backend that knows a host's system, if any does.
+#[must_use]
+pub fn backend_for(host: &dyn Host) -> Option<Box<dyn Backend>> {
+    tune_linux::recognises(host).then(|| Box::new(tune_linux::Linux::on(host)) as Box<dyn Backend>)
+}
+
 impl Engine<'_> {
     /// Returns the name under which claims of the host's scope are kept.
     #[must_use]
@@ -45,16 +55,37 @@ impl Engine<'_> {
         }
     }
 
-    /// Holds profiles against the host.
+    /// Holds profiles against the host, in both layers or in one.
     ///
     /// # Errors
     ///
     /// Says what about the host cannot be told that the profiles depend on.
-    pub fn audit(&self, profiles: &[Profile], claims: &ScopeClaims) -> Result<Vec<Finding>, String> {
+    pub fn audit(
+        &self,
+        profiles: &[Profile],
+        claims: &ScopeClaims,
+        only: Option<Layer>,
+    ) -> Result<Vec<Finding>, String> {
         let names = wish::tunables_of(self.backend, profiles);
         let readings = self.backend.read(self.host, &names, claims);
         let scale = self.backend.scale(self.host)?;
         let wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
-        Ok(findings::findings(self.backend, self.host, &wishes, &readings))
+        let mut found = findings::findings(self.backend, self.host, &wishes, &readings);
+        if let Some(layer) = only {
+            found.iter_mut().for_each(|finding| judge_only(finding, layer));
+        }
+        Ok(found)
+    }
+}
+
+/// Judges one layer and leaves the other out.
+fn judge_only(finding: &mut Finding, layer: Layer) {
+    match layer {
+        Layer::Runtime => finding.boot = Verdict::NotApplicable,
+        Layer::Boot => finding.live = Verdict::NotApplicable,
+    }
+    if !matches!(finding.status, Status::Unsupported | Status::OutOfScope) {
+        finding.status =
+            Status::of(finding.live, finding.boot, finding.mutability.unwrap_or(Mutability::Live));
     }
 }

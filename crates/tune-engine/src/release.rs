@@ -75,6 +75,30 @@ impl Engine<'_> {
     }
 }
 
+/// Plans to drop a transaction's claims in a network namespace that is gone: there is nothing left to restore.
+#[must_use]
+pub fn forget(claims: &tune_model::Claims, transaction: u64) -> Plan {
+    let mut after = claims.clone();
+    for (name, scope) in &claims.scopes {
+        if name.starts_with("netns:") {
+            let mut scope = scope.clone();
+            drop_claims(&mut scope.runtime, &Release::Transaction(transaction));
+            scope.runtime.retain(|_, holding| !holding.claims.is_empty());
+            after.set_scope(name, scope);
+        }
+    }
+    Plan {
+        findings: Vec::new(),
+        steps: Vec::new(),
+        claims: (after != *claims).then_some(after),
+        refusals: Vec::new(),
+        conflicts: Vec::new(),
+        warnings: vec!["the network namespace is gone, and its values with it".to_owned()],
+        changes: Vec::new(),
+        reboot_required: false,
+    }
+}
+
 fn drop_claims(holdings: &mut BTreeMap<Slot, Holding>, release: &Release) -> BTreeSet<Slot> {
     let mut slots = BTreeSet::new();
     for (slot, holding) in holdings {

@@ -440,8 +440,16 @@ impl Host for FakeHost {
         self.identity.clone()
     }
 
+    fn boot_id(&self) -> String {
+        "boot-1".to_owned()
+    }
+
     fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    fn namespace(&self) -> Option<Namespace> {
+        self.chosen().cloned()
     }
 
     fn isolation(&self) -> Isolation {

@@ -24,6 +24,16 @@ impl Linux {
     }
 }
 
+/// Tells whether a host runs Linux, or an image is one of Linux.
+#[must_use]
+pub fn recognises(host: &dyn Host) -> bool {
+    const OF_LINUX: &[&str] = &["/etc/sysctl.d", "/usr/lib/sysctl.d", "/lib/modules", "/etc/os-release"];
+    match host.identity().kernel {
+        Some(kernel) => kernel == "Linux",
+        None => OF_LINUX.iter().any(|path| host.files().kind(path.as_ref()).is_ok()),
+    }
+}
+
 impl Backend for Linux {
     fn system(&self) -> System {
         System::Linux

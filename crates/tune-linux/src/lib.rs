@@ -12,5 +12,5 @@ mod settings;
 mod story;
 mod use_now;
 
-pub use backend::Linux;
+pub use backend::{Linux, recognises};
 pub use persist::BOOT_FILE;

@@ -9,7 +9,7 @@ use tune_model::transaction::{Action, Entry, Outcome, StepResult, TransactionSta
 use crate::clock;
 use crate::effect;
 use crate::error::{ExecuteError, StateError};
-use crate::history::{self, Chain};
+use crate::history;
 use crate::journal::{self, ClaimsChange, Ending, FORMAT, Header, Intent, Journal, Reading};
 use crate::lock::Locked;
 use crate::run::{self, Run};
@@ -69,7 +69,7 @@ impl Locked<'_> {
     ) -> Result<Intent, StateError> {
         let now = clock::now();
         let entry = Entry {
-            id: self.next_id()?,
+            id: self.store.next_id()?,
             action,
             state: TransactionState::Open,
             started: now.clone(),
@@ -92,13 +92,6 @@ impl Locked<'_> {
             reason: error.to_string(),
         })?;
         Ok(Some(ClaimsChange { before: self.store.claims_bytes()?, after: Some(after) }))
-    }
-
-    /// Returns a number that neither a journal nor the history has, whatever the clock says.
-    fn next_id(&self) -> Result<u64, StateError> {
-        let journals = self.store.make_journals()?;
-        let chain = Chain::read(&self.store.directory)?;
-        Ok(journal::newest(&journals)?.max(chain.newest()) + 1)
     }
 
     /// Makes the undo of every step durable, then shows the transaction in the history.

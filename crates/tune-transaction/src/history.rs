@@ -68,6 +68,8 @@ pub(crate) struct Chain {
 pub struct Verification {
     /// How many lines the history has.
     pub lines: usize,
+    /// The digest at the end of the chain, to be held against a copy kept elsewhere.
+    pub digest: Option<String>,
     /// What shows that the history was changed by something other than `tune`; empty when nothing does.
     pub problems: Vec<String>,
     /// What a crash leaves and the next changing command repairs.
@@ -156,7 +158,8 @@ impl Chain {
 
     /// Holds every line against the one before, and the last against the head.
     pub(crate) fn verify(&self) -> Verification {
-        let mut found = Verification { lines: self.lines.len(), ..Verification::default() };
+        let digest = self.lines.last().map(|(digest, _)| digest.clone());
+        let mut found = Verification { lines: self.lines.len(), digest, ..Verification::default() };
         let mut previous = Head::genesis();
         for (at, (digest, line)) in self.lines.iter().enumerate() {
             if let Some(problem) = problem_of(at + 1, line, &previous) {

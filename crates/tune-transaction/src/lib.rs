@@ -29,6 +29,12 @@ pub use lock::Locked;
 pub use recover::Recovered;
 pub use store::Store;
 
+/// Returns the SHA-256 digest of texts, one after the other: `sha256:` and the digest in hexadecimal.
+pub fn digest<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> String {
+    let texts: Vec<_> = texts.into_iter().collect();
+    format!("sha256:{}", line::digest(&texts))
+}
+
 /// The allow-list. Journals are untrusted input: each step is held against it before it is carried out or taken back.
 pub trait Policy {
     /// Tells whether `tune` may ever do this.

@@ -132,6 +132,21 @@ impl Store {
         Ok(Chain::read(&self.directory)?.verify())
     }
 
+    /// Returns the number of the next transaction: one that neither a journal nor the history has, whatever the clock says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::history`].
+    pub fn next_id(&self) -> Result<u64, StateError> {
+        // Who may not see the journals has the history, which is not behind but after a crash.
+        let newest = match self.journals() {
+            Ok(Some(journals)) => journal::newest(&journals)?,
+            Ok(None) | Err(StateError::Denied { .. }) => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(newest.max(Chain::read(&self.directory)?.newest()) + 1)
+    }
+
     /// Becomes the one changer, or says who is. Never waits.
     ///
     /// # Errors

@@ -68,14 +68,20 @@ impl Context {
 
     pub(crate) fn host_ref(&self) -> HostRef {
         let identity = self.host.identity();
-        HostRef { system: self.backend.system().to_string(), release: identity.release, scope: self.scope.clone() }
+        HostRef {
+            system: self.backend.system().to_string(),
+            release: identity.release,
+            scope: self.scope.clone(),
+        }
     }
 
     /// Opens the state to be changed.
     pub(crate) fn open_store(&self) -> Result<Store, CliError> {
         if let Some(parent) = self.state.parent().filter(|parent| !parent.exists()) {
             let error = format!("{} does not exist, so no state can be kept in it", parent.display());
-            return Err(CliError::new("state", exit::FAILED, error).hint("make it, or name another: --state-dir DIR"));
+            return Err(
+                CliError::new("state", exit::FAILED, error).hint("make it, or name another: --state-dir DIR")
+            );
         }
         Ok(Store::open(&self.state)?)
     }
@@ -150,7 +156,7 @@ impl Context {
 pub(crate) fn digested(resolved: Resolved, allowed: &[String]) -> Result<Profile, CliError> {
     let texts: Vec<_> = resolved.inputs.iter().map(|input| input.text.clone()).collect();
     let mut profile = resolved.allowing(allowed)?;
-    profile.digest = tune_transaction::digest(texts.iter().map(String::as_bytes));
+    profile.digest = tune_transaction::digest(texts.iter().map(|text| text.as_bytes()));
     Ok(profile)
 }
 

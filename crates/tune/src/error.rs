@@ -38,7 +38,9 @@ impl CliError {
 impl From<NamespaceError> for CliError {
     fn from(error: NamespaceError) -> Self {
         match error {
-            NamespaceError::Denied(_) => Self::of("not-permitted", exit::NOT_PERMITTED, &error).hint("run tune as root"),
+            NamespaceError::Denied(_) => {
+                Self::of("not-permitted", exit::NOT_PERMITTED, &error).hint("run tune as root")
+            }
             NamespaceError::Missing(_) => Self::of("namespace", exit::FAILED, &error)
                 .hint("name one that ip netns list shows, or the id of a process in it"),
             _ => Self::of("namespace", exit::FAILED, &error),

@@ -20,7 +20,10 @@ pub const NOT_PERMITTED: u8 = 77;
 /// Every exit code with its meaning, for the manual page.
 pub const ALL: &[(u8, &str)] = &[
     (MET, "The host is as wanted, or the command did its work."),
-    (FAILED, "It could not be done, and the host is as before; also: declined at the prompt, or interrupted and undone."),
+    (
+        FAILED,
+        "It could not be done, and the host is as before; also: declined at the prompt, or interrupted and undone.",
+    ),
     (
         DIFFERS,
         "The host differs from what is wanted (audit, plan, --dry-run). With --detailed-exitcodes: something was changed.",

@@ -21,7 +21,8 @@ pub(crate) enum Answer {
 /// Offers profiles, each with what it is for; `None` when none was chosen.
 pub(crate) fn choose_profile(profiles: &[(String, String)]) -> Result<Option<String>, CliError> {
     let items: Vec<_> = profiles.iter().map(|(name, summary)| format!("{name:<20} {summary}")).collect();
-    let chosen = Select::with_theme(&SimpleTheme).with_prompt("Profile").items(&items).default(0).interact_opt();
+    let chosen =
+        Select::with_theme(&SimpleTheme).with_prompt("Profile").items(&items).default(0).interact_opt();
     Ok(chosen.map_err(lost)?.and_then(|at| profiles.get(at)).map(|(name, _)| name.clone()))
 }
 
@@ -29,7 +30,8 @@ pub(crate) fn choose_profile(profiles: &[(String, String)]) -> Result<Option<Str
 pub(crate) fn ask(question: &str, subjects: &[Subject]) -> Result<Answer, CliError> {
     let choices = ["yes, do it", "no, change nothing", "choose what to leave out"];
     let shown = if subjects.len() > 1 { &choices[..] } else { &choices[..2] };
-    let chosen = Select::with_theme(&SimpleTheme).with_prompt(question).items(shown).default(1).interact_opt();
+    let chosen =
+        Select::with_theme(&SimpleTheme).with_prompt(question).items(shown).default(1).interact_opt();
     match chosen.map_err(lost)? {
         Some(0) => Ok(Answer::Apply),
         Some(2) => leave_out(subjects),

@@ -83,7 +83,12 @@ impl Wanted {
         }
     }
 
-    fn plan(&self, context: &Context, claims: &tune_model::Claims, transaction: u64) -> Result<Plan, CliError> {
+    fn plan(
+        &self,
+        context: &Context,
+        claims: &tune_model::Claims,
+        transaction: u64,
+    ) -> Result<Plan, CliError> {
         let boot_id = context.host.boot_id();
         let held = Held { claims, transaction, boot_id: &boot_id };
         match &self.intent {
@@ -140,7 +145,8 @@ impl Wanted {
     fn ask(&mut self, context: &Context) -> Result<Option<Vec<Step>>, CliError> {
         loop {
             let (claims, _) = context.claims_seen();
-            let next = context.look_at_store().ok().flatten().and_then(|store| store.next_id().ok()).unwrap_or(1);
+            let next =
+                context.look_at_store().ok().flatten().and_then(|store| store.next_id().ok()).unwrap_or(1);
             let plan = self.plan(context, &claims, next)?;
             if !plan.refusals.is_empty() {
                 return Err(refused(&plan.refusals));
@@ -154,7 +160,8 @@ impl Wanted {
             if empty {
                 return Ok(Some(steps));
             }
-            let subjects: Vec<_> = if self.can_leave_out() { subjects.into_iter().collect() } else { Vec::new() };
+            let subjects: Vec<_> =
+                if self.can_leave_out() { subjects.into_iter().collect() } else { Vec::new() };
             match prompt::ask("Change this host?", &subjects)? {
                 Answer::Apply => return Ok(Some(steps)),
                 Answer::LeaveOut(left_out) => self.options.except.extend(left_out),
@@ -222,7 +229,10 @@ pub(crate) fn recover(
     if let Some(found) = &recovered
         && !context.quiet
     {
-        output::say(&format!("transaction {} was interrupted: it is now {}\n", found.transaction, found.state));
+        output::say(&format!(
+            "transaction {} was interrupted: it is now {}\n",
+            found.transaction, found.state
+        ));
     }
     Ok(recovered)
 }

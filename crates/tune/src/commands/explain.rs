@@ -53,7 +53,12 @@ fn explained(context: &Context, state: TunableState) -> TunableExplained {
     TunableExplained {
         lines: lines
             .into_iter()
-            .map(|line| SettingLine { place: line.place, value: line.value, wins: line.wins, note: line.note })
+            .map(|line| SettingLine {
+                place: line.place,
+                value: line.value,
+                wins: line.wins,
+                note: line.note,
+            })
             .collect(),
         masked: masked
             .into_iter()
@@ -69,7 +74,10 @@ fn explained(context: &Context, state: TunableState) -> TunableExplained {
 fn uncatalogued(state: TunableState) -> TunableExplained {
     let text = String::new;
     TunableExplained {
-        meaning: format!("{} is not in the catalog: tune knows where it is set, not what it does", state.name),
+        meaning: format!(
+            "{} is not in the catalog: tune knows where it is set, not what it does",
+            state.name
+        ),
         state,
         unit: text(),
         fields: Vec::new(),

@@ -15,7 +15,8 @@ pub(crate) fn run(command: Option<&str>) -> Result<u8, CliError> {
             let found = whole.find_subcommand(name).cloned();
             let known: Vec<_> = whole.get_subcommands().map(clap::Command::get_name).collect();
             let hint = tune_model::did_you_mean(tune_model::nearest(name, known).as_deref());
-            let found = found.ok_or_else(|| CliError::usage(format!("there is no command {name:?}{hint}")))?;
+            let found =
+                found.ok_or_else(|| CliError::usage(format!("there is no command {name:?}{hint}")))?;
             let full: &'static str = Box::leak(format!("tune-{name}").into_boxed_str());
             found.name(full)
         }

@@ -18,7 +18,9 @@ pub(crate) fn run(context: &Context, named: &[String], undo: &Undo) -> Result<u8
     }
     let active = holders(&claims.scope(&context.engine().scope_name()));
     if let Some(unknown) = named.iter().find(|name| !active.contains(*name)) {
-        let hint = tune_model::did_you_mean(tune_model::nearest(unknown, active.iter().map(String::as_str)).as_deref());
+        let hint = tune_model::did_you_mean(
+            tune_model::nearest(unknown, active.iter().map(String::as_str)).as_deref(),
+        );
         return Err(CliError::failed(format!("profile {unknown:?} holds nothing here{hint}"))
             .hint("see what is held: tune active"));
     }

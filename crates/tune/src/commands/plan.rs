@@ -11,7 +11,8 @@ use crate::error::CliError;
 use crate::{exit, prompt};
 
 pub(crate) fn run(context: &Context, apply: &Apply) -> Result<u8, CliError> {
-    let names = if apply.profiles.is_empty() { choose(context, &apply.change)? } else { apply.profiles.clone() };
+    let names =
+        if apply.profiles.is_empty() { choose(context, &apply.change)? } else { apply.profiles.clone() };
     if names.is_empty() {
         return Ok(exit::FAILED);
     }
@@ -38,7 +39,8 @@ fn choose(context: &Context, change: &Change) -> Result<Vec<String>, CliError> {
     let offered: Vec<_> = known
         .into_iter()
         .map(|name| {
-            let summary = context.resolve(&name, system).map(|found| found.profile.summary).unwrap_or_default();
+            let summary =
+                context.resolve(&name, system).map(|found| found.profile.summary).unwrap_or_default();
             (name, summary)
         })
         .collect();

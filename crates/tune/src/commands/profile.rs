@@ -67,6 +67,9 @@ fn show(context: &Context, name: &str, system: Option<&str>) -> Result<u8, CliEr
 
 /// Checks each profile; every one is shown, and the worst decides the exit code.
 fn check(context: &Context, names: &[String]) -> Result<u8, CliError> {
+    if crate::is_json(context.format) && names.len() > 1 {
+        return Err(CliError::usage("--format json takes one profile: a result is one object"));
+    }
     let mut code = exit::MET;
     for name in names {
         let mistakes = context.check(name)?;
@@ -74,7 +77,8 @@ fn check(context: &Context, names: &[String]) -> Result<u8, CliError> {
         if errors.is_empty() {
             errors.extend(impossible(context, name)?);
         }
-        let report = CheckReport { name: name.clone(), valid: errors.is_empty(), errors, warnings: Vec::new() };
+        let report =
+            CheckReport { name: name.clone(), valid: errors.is_empty(), errors, warnings: Vec::new() };
         context.show(&report);
         code = code.max(report.exit_status());
     }
@@ -99,15 +103,10 @@ fn impossible(context: &Context, name: &str) -> Result<Vec<Mistake>, CliError> {
 
 fn mistake(found: &tune_model::profile::Diagnostic) -> Mistake {
     Mistake {
-        origin: Spot {
-            profile: found.profile.clone(),
-            file: found.file.as_ref().map(|file| file.display().to_string()),
-            line: found.line,
-            column: found.column,
-        },
+        origin: Spot::of(&found.origin),
         message: found.message.clone(),
         hint: found.help.clone(),
-        excerpt: Some(found.excerpt.clone()),
+        excerpt: Some(found.line.clone()),
         width: found.width,
     }
 }

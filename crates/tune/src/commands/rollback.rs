@@ -55,9 +55,12 @@ fn find(history: &[Entry], id: Option<u64>) -> Result<&Entry, CliError> {
     }
     Err(match (&entry.action, entry.state) {
         (Action::Rollback { of }, _) => {
-            CliError::failed(format!("transaction {id} is itself a rollback of {of}")).hint("apply the profile again")
+            CliError::failed(format!("transaction {id} is itself a rollback of {of}"))
+                .hint("apply the profile again")
         }
-        (_, state) => CliError::failed(format!("transaction {id} is {state}; nothing of it is left to take back")),
+        (_, state) => {
+            CliError::failed(format!("transaction {id} is {state}; nothing of it is left to take back"))
+        }
     })
 }
 

@@ -52,11 +52,14 @@ fn setting(found: Overview) -> SettingState {
 
 /// Returns the transactions that are not finished, as far as the caller may see them.
 fn waiting(context: &Context) -> Vec<Waiting> {
-    let entries = context.look_at_store().ok().flatten().and_then(|store| store.history().ok()).unwrap_or_default();
+    let entries =
+        context.look_at_store().ok().flatten().and_then(|store| store.history().ok()).unwrap_or_default();
     let waits = |state| {
         matches!(
             state,
-            TransactionState::Open | TransactionState::AwaitingConfirmation | TransactionState::AwaitingReboot
+            TransactionState::Open
+                | TransactionState::AwaitingConfirmation
+                | TransactionState::AwaitingReboot
         )
     };
     let open = entries.into_iter().filter(|entry| waits(entry.state));
