@@ -7,6 +7,7 @@
 pub mod active;
 pub mod apply;
 pub mod audit;
+pub mod check;
 pub mod diff;
 pub mod error;
 pub mod escape;
@@ -27,12 +28,13 @@ mod words;
 pub use active::ActiveReport;
 pub use apply::{RunReport, step_line};
 pub use audit::AuditReport;
+pub use check::CheckReport;
 pub use error::ErrorReport;
 pub use escape::escape;
 pub use explain::ExplainReport;
 pub use history::{EntryReport, HistoryReport, VerifyReport};
 pub use plan::{Command, PlanReport};
-pub use profiles::{CheckReport, ProfileReport, ProfilesReport};
+pub use profiles::{ProfileReport, ProfilesReport};
 pub use recover::RecoverReport;
 pub use status::StatusReport;
 

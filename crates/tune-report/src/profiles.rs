@@ -1,4 +1,6 @@
-//! Profiles: which there are, what they require, and what is wrong with them.
+//! Profiles: which there are, and what they require.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -6,10 +8,11 @@ use tune_model::profile::{Bound, Origin, Source, Wanted};
 use tune_model::{Profile, Quantity, Requirement, Severity, Subject};
 
 use crate::page::Page;
-use crate::style::{BAD, GOOD, PLAIN, STRONG, WARN};
+use crate::style::{BAD, PLAIN, STRONG, WARN};
 use crate::table::Table;
-use crate::verdict::counted;
 use crate::{Report, json};
+
+pub use crate::check::{CheckReport, EXIT_BAD_PROFILE, Mistake};
 
 /// A profile in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -98,6 +101,7 @@ struct RequirementDocument<'a> {
     why: Option<&'a str>,
     reference: Option<&'a str>,
     origin: Spot,
+    keys: BTreeMap<&'static str, Spot>,
 }
 
 /// A spot in a profile's text.
@@ -228,6 +232,7 @@ fn requirement(requirement: &Requirement) -> RequirementDocument<'_> {
         why: requirement.why.as_deref(),
         reference: requirement.reference.as_deref(),
         origin: Spot::of(&requirement.origin),
+        keys: requirement.keys.iter().map(|(key, origin)| (key.name(), Spot::of(origin))).collect(),
     }
 }
 
@@ -276,6 +281,12 @@ fn cells(found: &Requirement) -> [String; 4] {
     ]
 }
 
+/// Tells whether two spots are in the same profile's text, so that naming the second adds nothing.
+fn same_text(a: &Origin, b: &Origin) -> bool {
+    (&a.profile, &a.file) == (&b.profile, &b.file)
+}
+
+/// Says below a requirement why it is there, and which of its keys come from elsewhere.
 fn reasons(page: &mut Page, found: &Requirement) {
     if let Some(why) = &found.why {
         page.item(4, "why:", why);
@@ -283,91 +294,17 @@ fn reasons(page: &mut Page, found: &Requirement) {
     if let Some(reference) = &found.reference {
         page.item(4, "see:", reference);
     }
+    for (key, origin) in found.keys.iter().filter(|(_, origin)| !same_text(origin, &found.origin)) {
+        page.item(4, &format!("{}:", key.name()), &format!("from {}", Spot::of(origin)));
+    }
     if found.uncatalogued {
         page.item(4, "note:", "not in the catalog; the profile answers for it");
     }
 }
 
-/// Something wrong with a profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mistake {
-    /// Where it is.
-    pub origin: Spot,
-    /// What was found and what is expected.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// The line, as it is in the text.
-    pub excerpt: Option<String>,
-    /// How many characters of the line it is about.
-    pub width: usize,
-}
-
-/// The result of `tune profile check`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CheckReport {
-    /// The profile.
-    pub name: String,
-    /// It can be used.
-    pub valid: bool,
-    /// All that is wrong with it.
-    pub errors: Vec<Mistake>,
-    /// What is worth knowing and does no harm.
-    pub warnings: Vec<String>,
-}
-
-/// The exit status for a profile that cannot be used.
-pub const EXIT_BAD_PROFILE: u8 = 65;
-
-impl CheckReport {
-    /// Returns the exit status: 65 where it cannot be used, else 0.
-    #[must_use]
-    pub const fn exit_status(&self) -> u8 {
-        if self.valid { 0 } else { EXIT_BAD_PROFILE }
-    }
-}
-
-impl Report for CheckReport {
-    fn human(&self, width: usize) -> String {
-        let mut page = Page::new(width);
-        for mistake in &self.errors {
-            show(&mut page, mistake);
-        }
-        for warning in &self.warnings {
-            page.marked(0, WARN, "warning:", warning);
-        }
-        if self.valid {
-            page.marked(0, GOOD, &format!("{}:", self.name), "can be used");
-        } else {
-            page.marked(0, BAD, &format!("{}:", self.name), &counted(self.errors.len(), "error"));
-        }
-        page.finish()
-    }
-
-    fn json(&self) -> String {
-        json::document(SCHEMA, self)
-    }
-}
-
-/// Shows a mistake with its line and a caret below what it is about.
-fn show(page: &mut Page, mistake: &Mistake) {
-    page.marked(0, BAD, &format!("{}:", mistake.origin), &mistake.message);
-    if let Some(excerpt) = mistake.excerpt.as_deref() {
-        let number = mistake.origin.line.to_string();
-        let before: String = excerpt.chars().take(mistake.origin.column.saturating_sub(1) as usize).collect();
-        let excerpt = excerpt.replace('\t', " ");
-        let under = " ".repeat(crate::escape(&before.replace('\t', " ")).chars().count());
-        page.verbatim(2, PLAIN, &format!("{number} | {excerpt}"));
-        let carets = "^".repeat(mistake.width.clamp(1, excerpt.chars().count().max(1)));
-        page.verbatim(2, PLAIN, &format!("{} | {under}{carets}", " ".repeat(number.len())));
-    }
-    if let Some(hint) = &mistake.hint {
-        page.marked(2, STRONG, "hint:", hint);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tune_model::profile::Key;
     use tune_model::{Setting, Slot};
 
     use super::*;
@@ -418,6 +355,7 @@ next: tune audit PROFILE holds one against this host; tune profile show PROFILE
             optional: false,
             uncatalogued: false,
             origin: Origin { profile: "web-server".into(), file: None, line, column: 1 },
+            keys: vec![],
         };
         let within = |at_least, at_most| Wanted::Within { at_least, at_most, prefer: None };
         let count = |count| Quantity::Count(count);
@@ -426,6 +364,13 @@ next: tune audit PROFILE holds one against this host; tune profile show PROFILE
         let mut default = requirement(native.clone(), Wanted::VendorDefault, 14);
         (default.uncatalogued, default.optional, default.why, default.reference) = (true, true, None, None);
         default.origin.file = Some("/etc/tune/profiles/web-server.d/10-site.toml".into());
+        let overridden = Origin { line: 2, column: 1, ..default.origin.clone() };
+        let mut probes = requirement(
+            Subject::Setting(Setting::KeepaliveProbes),
+            within(Some(Bound::Fixed(count(3))), Some(Bound::Fixed(count(9)))),
+            16,
+        );
+        probes.keys = vec![(Key::AtMost, overridden), (Key::AtLeast, probes.origin.clone())];
         ProfileReport {
             system: "linux".into(),
             profile: Profile {
@@ -443,6 +388,7 @@ next: tune audit PROFILE holds one against this host; tune profile show PROFILE
                     requirement(Subject::Setting(Setting::MbufClusters), within(Some(scaled), None), 9),
                     requirement(native, within(Some(Bound::PagesOf { bytes: 512 << 20 }), None), 12),
                     default,
+                    probes,
                 ],
             },
         }
@@ -476,47 +422,13 @@ net.ipv4.tcp_mem[2]     vendor default       high, optional  /etc/tune/
                                                              web-server.d/
                                                              10-site.toml:14:1
     note: not in the catalog; the profile answers for it
+tcp.keepalive_probes    3 to 9               high            web-server:16:1
+    why: Orphaned FIN_WAIT_2 sockets hold kernel memory.
+    see: Apache httpd, Connections in FIN_WAIT_2
+    at_most: from /etc/tune/profiles/web-server.d/10-site.toml:2:1
 "
         );
         let document = check(&report(), "profile-report");
         assert_eq!(document["requirements"][0]["origin"]["line"], 6);
-    }
-
-    #[test]
-    fn mistakes_are_shown_where_they_are() {
-        let mut report = CheckReport {
-            name: "web-server".into(),
-            valid: true,
-            errors: vec![],
-            warnings: vec!["unusual".into()],
-        };
-        assert_eq!(plain(&report), "warning: unusual\nweb-server: can be used\n");
-        check(&report, "profile-report");
-        report.valid = false;
-        report.errors.push(Mistake {
-            origin: Spot {
-                profile: "web-server".into(),
-                file: Some("./web-server.toml".into()),
-                line: 12,
-                column: 9,
-            },
-            message: "unknown setting \"tcp.fin_wait_timeout\"".into(),
-            hint: Some("did you mean \"tcp.fin_wait_2_timeout\"?".into()),
-            excerpt: Some("\"x\x1b\" = \"tcp.fin_wait_timeout\"".into()),
-            width: 22,
-        });
-        assert_eq!(
-            plain(&report),
-            "\
-./web-server.toml:12:9: unknown setting \"tcp.fin_wait_timeout\"
-  12 | \"x\\x1b\" = \"tcp.fin_wait_timeout\"
-     |            ^^^^^^^^^^^^^^^^^^^^^^
-  hint: did you mean \"tcp.fin_wait_2_timeout\"?
-warning: unusual
-web-server: 1 error
-"
-        );
-        check(&report, "profile-report");
-        assert_eq!(report.exit_status(), 65);
     }
 }
