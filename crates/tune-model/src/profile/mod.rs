@@ -30,7 +30,7 @@ use crate::setting::Setting;
 use crate::system::System;
 use crate::tunable::Slot;
 
-pub use diagnostic::{Class, Diagnostic, Diagnostics, escaped};
+pub use diagnostic::{Class, Diagnostic, Diagnostics, Excerpt, escaped};
 pub use document::Key;
 pub use library::{BuiltIn, InMemory, Library, LibraryError, ProfileText};
 pub use log::Input;
