@@ -141,8 +141,11 @@ impl Log {
     }
 
     fn note(&mut self, spot: Spot, class: Class, Complaint { mut message, help }: Complaint) {
+        if self.found.len() > MOST {
+            return;
+        }
         let origin = self.origin(spot);
-        if self.broken.contains(&(spot.source, origin.line)) || self.found.len() > MOST {
+        if self.broken.contains(&(spot.source, origin.line)) {
             return;
         }
         if self.found.len() == MOST {
@@ -207,5 +210,18 @@ mod tests {
         log.broken(b, Complaint::new("y"));
         log.error(b, Complaint::new("z"));
         assert_eq!(log.len(), 2);
+    }
+
+    #[test]
+    fn of_endless_mistakes_only_the_first_are_told() {
+        let mut log = Log::new("line");
+        let source = log.add("p", None, &"x".repeat(2 * MOST));
+        for at in 0..2 * MOST {
+            log.error(Spot::new(source, &(at..at + 1)), Complaint::new("y".repeat(LONGEST + 1)));
+        }
+        let found = log.finish().0.0;
+        assert_eq!(found.len(), MOST + 1);
+        assert!(found[MOST].message.contains("left out"));
+        assert!(found[0].message.ends_with("y…"));
     }
 }

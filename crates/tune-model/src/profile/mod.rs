@@ -1,4 +1,8 @@
 //! Profiles: what is required of a host.
+//!
+//! A text becomes a document of tables (`walk`, `table`, `value`, `native`); the documents of a profile, its parents and
+//! its overrides become the tables of one system (`resolve`); a table becomes a requirement (`require`), held against
+//! the others (`contradiction`). Mistakes are noted on the way (`log`) and reported together (`diagnostic`).
 
 mod contradiction;
 mod diagnostic;

@@ -288,7 +288,7 @@ mod tests {
     use boon::{Compiler, SchemaIndex, Schemas};
 
     use super::super::testing::{MISTAKES, catalogs};
-    use super::super::{BuiltIn, Library, starter};
+    use super::super::{BuiltIn, InMemory, Library, check, starter};
     use super::*;
 
     struct Validator(Schemas, SchemaIndex);
@@ -345,6 +345,34 @@ mod tests {
             let found = super::super::testing::mistakes(body);
             assert!(found.is_empty(), "{found}");
         }
+    }
+
+    #[test]
+    fn a_profile_with_tables_for_every_system_is_valid() {
+        let text = r#"name = "p"
+summary = "HTTP server facing browsers and mobile clients"
+extends = ["baseline"]
+[settings."tcp.fin_wait_2_timeout"]
+at_most = "30s"
+why = "Orphaned FIN_WAIT_2 sockets hold kernel memory until this runs out."
+severity = "high"
+reference = "Apache httpd, Connections in FIN_WAIT_2"
+[settings."net.mbuf_clusters"]
+at_least = { per_gib_of_ram = 16384, min = 65536, max = 2097152 }
+optional = true
+[linux.settings."tcp.listen_backlog"]
+at_least = 8192
+[linux.sysctl."net.ipv4.tcp_tw_reuse"]
+exactly = 2
+[freebsd.sysctl."net.inet.tcp.msl"]
+exactly = 15000
+[solaris.ipadm.tcp."_rexmit_interval_min"]
+at_least = 400
+"#;
+        Validator::new(Catalog::of).check(text).unwrap();
+        let library = InMemory::default().with("baseline", "name = \"baseline\"").with("p", text);
+        let found = check(&library, Catalog::of, "p").unwrap();
+        assert!(found.is_empty(), "{found}");
     }
 
     #[test]
