@@ -71,8 +71,10 @@ pub(crate) fn path_as_text<S: serde::Serializer>(
 
 /// Returns the candidate most like `name`, if one is like it at all.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    const LONGEST: usize = 200;
     candidates
         .into_iter()
+        .filter(|_| name.len() <= LONGEST)
         .map(|candidate| (likeness(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -28,10 +28,19 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// The line, as it is in the text.
-    pub line: String,
-    /// How many characters of the line it is about; 0 for a spot between two.
-    pub width: usize,
+    /// The line, or what is around the mistake of a long one.
+    pub excerpt: Excerpt,
+}
+
+/// A line of a text, fit to be shown: control characters are escaped, of a long line only a part is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// What is shown.
+    pub text: String,
+    /// How many characters stand before the mistake.
+    pub before: usize,
+    /// How many characters the mistake has; 1 at the least.
+    pub under: usize,
 }
 
 /// All that is wrong with a profile and what it extends, in the order of the texts.
@@ -86,11 +95,11 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.origin.line.to_string();
         let margin = number.len();
-        let (shown, before, under) = excerpt(&self.line, self.origin.column as usize - 1, self.width);
+        let Excerpt { text, before, under } = &self.excerpt;
         writeln!(f, "{}: {}", escaped(&self.origin.to_string()), self.message)?;
         writeln!(f, "{:margin$} |", "")?;
-        writeln!(f, "{number} | {shown}")?;
-        write!(f, "{:margin$} | {:before$}{:^<under$}", "", "", "")?;
+        writeln!(f, "{number} | {text}")?;
+        write!(f, "{:margin$} | {:before$}{:^<under$}", "", "", "", before = *before, under = *under)?;
         match &self.help {
             Some(help) => write!(f, "\n{:margin$} = help: {help}", ""),
             None => Ok(()),
@@ -98,36 +107,47 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// How much of a long line is shown on either side of the spot.
-const AROUND: usize = 60;
+/// How many characters of a long line are shown before the mistake, of it, and after it.
+const AROUND: usize = 80;
 
-/// Returns the part of a line worth showing, and where in it the caret starts and how long it is.
-fn excerpt(line: &str, column: usize, width: usize) -> (String, usize, usize) {
-    let length = line.chars().count();
-    let skip = if length > 2 * AROUND { column.saturating_sub(AROUND) } else { 0 };
-    let mut shown = String::new();
-    if skip > 0 {
-        shown.push('…');
+impl Excerpt {
+    /// Takes what is worth showing out of a line; the mistake is from byte `start` to byte `end`.
+    pub(super) fn of(line: &str, start: usize, end: usize) -> Self {
+        let (head, rest) = line.split_at(start);
+        let (middle, _) = rest.split_at(end - start);
+        let from = head.char_indices().rev().nth(AROUND - 1).map_or(0, |(at, _)| at);
+        let shown = first(middle);
+        let tail = first(&rest[shown.len()..]);
+        let mut text = String::new();
+        if from > 0 {
+            text.push('…');
+        }
+        push_all(&mut text, &head[from..]);
+        let before = text.chars().count();
+        push_all(&mut text, shown);
+        let under = text.chars().count() - before;
+        push_all(&mut text, tail);
+        if shown.len() + tail.len() < rest.len() {
+            text.push('…');
+        }
+        Self { text, before, under: under.max(1) }
     }
-    let part = |from: usize, count: usize| line.chars().skip(from).take(count);
-    part(skip, column - skip).for_each(|c| push_escaped(&mut shown, c));
-    let before = shown.chars().count();
-    let width = width.min(AROUND);
-    part(column, width).for_each(|c| push_escaped(&mut shown, c));
-    let under = shown.chars().count() - before;
-    let rest = if length > 2 * AROUND { AROUND } else { length };
-    part(column + width, rest).for_each(|c| push_escaped(&mut shown, c));
-    if column + width + rest < length {
-        shown.push('…');
-    }
-    (shown, before, under.max(1))
+}
+
+/// Returns as much of the beginning of a text as is shown.
+fn first(text: &str) -> &str {
+    &text[..text.char_indices().nth(AROUND).map_or(text.len(), |(at, _)| at)]
+}
+
+fn push_all(shown: &mut String, text: &str) {
+    text.chars().for_each(|c| push_escaped(shown, c));
 }
 
 /// Returns foreign text with everything that a terminal would act upon made visible.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    text.chars().for_each(|c| push_escaped(&mut shown, c));
+    push_all(&mut shown, text);
     shown
 }
 
@@ -150,13 +170,13 @@ mod tests {
     use crate::setting::Setting;
 
     fn found(line: &str, column: u32, width: usize) -> Diagnostic {
+        let start = column as usize - 1;
         Diagnostic {
             origin: Origin { profile: "p".into(), file: Some("/etc/p.toml".into()), line: 12, column },
             class: Class::Invalid,
             message: "unknown key \"at_mots\"".into(),
             help: Some("did you mean \"at_most\"?".into()),
-            line: line.into(),
-            width,
+            excerpt: Excerpt::of(line, start, start + width),
         }
     }
 
@@ -182,8 +202,8 @@ mod tests {
     fn of_a_long_line_only_the_neighbourhood_is_shown() {
         let line = format!("{}at_mots{}", "x".repeat(5000), "y".repeat(5000));
         let shown = found(&line, 5001, 7).to_string();
-        assert!(shown.contains(&format!("…{}at_mots{}…", "x".repeat(60), "y".repeat(60))), "{shown}");
-        assert!(shown.lines().all(|line| line.chars().count() < 150));
+        assert!(shown.contains(&format!("…{}at_mots{}…", "x".repeat(80), "y".repeat(80))), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() < 200));
     }
 
     #[test]

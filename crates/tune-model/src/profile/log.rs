@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::diagnostic::{Class, Diagnostic, Diagnostics, escaped};
+use super::diagnostic::{Class, Diagnostic, Diagnostics, Excerpt, escaped};
 use super::{Origin, Subject};
 
 /// A stretch of one of the texts, in bytes.
@@ -57,6 +57,12 @@ pub struct Input {
     /// The text.
     pub text: Rc<str>,
 }
+
+/// How many mistakes are told of: enough for any text that is meant as a profile.
+const MOST: usize = 1000;
+
+/// How long a message may be, in characters; only names out of all proportion make it longer.
+const LONGEST: usize = 2000;
 
 /// The texts read so far and what was found in them.
 #[derive(Debug)]
@@ -134,20 +140,37 @@ impl Log {
         self.note(spot, Class::Unsafe { subject: subject.clone() }, complaint);
     }
 
-    fn note(&mut self, spot: Spot, class: Class, Complaint { message, help }: Complaint) {
+    fn note(&mut self, spot: Spot, class: Class, Complaint { mut message, help }: Complaint) {
+        if self.found.len() > MOST {
+            return;
+        }
         let origin = self.origin(spot);
         if self.broken.contains(&(spot.source, origin.line)) {
             return;
         }
-        let text = &self.inputs[spot.source].text;
-        let (line, line_start) = self.line_of(spot);
-        let line_end = self.lines[spot.source].get(line + 1).map_or(text.len(), |next| next - 1);
-        let start = text.floor_char_boundary(spot.start);
-        let end = text.floor_char_boundary(spot.end.min(line_end)).max(start);
-        let width = text[start..end].chars().count();
-        let line = text[line_start..line_end].trim_end_matches('\r').to_owned();
-        let diagnostic = Diagnostic { origin, class, message: message.clone(), help, line, width };
+        if self.found.len() == MOST {
+            let message = format!("there are more than {MOST} mistakes; the rest is left out");
+            let diagnostic = Diagnostic { origin, class, excerpt: self.excerpt(spot), message, help: None };
+            self.found.insert((spot, String::new()), diagnostic);
+            return;
+        }
+        if let Some((end, _)) = message.char_indices().nth(LONGEST) {
+            message.replace_range(end.., "…");
+        }
+        let excerpt = self.excerpt(spot);
+        let diagnostic = Diagnostic { origin, class, message: message.clone(), help, excerpt };
         self.found.entry((spot, message)).or_insert(diagnostic);
+    }
+
+    fn excerpt(&self, spot: Spot) -> Excerpt {
+        let text = &self.inputs[spot.source].text;
+        let (line, from) = self.line_of(spot);
+        let to = self.lines[spot.source].get(line + 1).map_or(text.len(), |next| next - 1);
+        let start = text.floor_char_boundary(spot.start) - from;
+        let end = text.floor_char_boundary(spot.end.min(to)).saturating_sub(from);
+        let line = text[from..to].trim_end_matches('\r');
+        let start = start.min(line.len());
+        Excerpt::of(line, start, end.clamp(start, line.len()))
     }
 
     /// Returns how many mistakes have been noted.
@@ -174,7 +197,7 @@ mod tests {
         assert_eq!(shown, [(1, 1), (1, 5), (2, 1), (2, 4), (2, 6), (3, 1)]);
         log.error(Spot::new(source, &(7..11)), Complaint::new("x"));
         let found = log.finish().0.0.remove(0);
-        assert_eq!((found.line.as_str(), found.width), ("zwölf", 3));
+        assert_eq!(found.excerpt, Excerpt { text: "zwölf".to_owned(), before: 2, under: 3 });
     }
 
     #[test]
@@ -187,5 +210,18 @@ mod tests {
         log.broken(b, Complaint::new("y"));
         log.error(b, Complaint::new("z"));
         assert_eq!(log.len(), 2);
+    }
+
+    #[test]
+    fn of_endless_mistakes_only_the_first_are_told() {
+        let mut log = Log::new("line");
+        let source = log.add("p", None, &"x".repeat(2 * MOST));
+        for at in 0..2 * MOST {
+            log.error(Spot::new(source, &(at..at + 1)), Complaint::new("y".repeat(LONGEST + 1)));
+        }
+        let found = log.finish().0.0;
+        assert_eq!(found.len(), MOST + 1);
+        assert!(found[MOST].message.contains("left out"));
+        assert!(found[0].message.ends_with("y…"));
     }
 }

@@ -1,4 +1,8 @@
 //! Profiles: what is required of a host.
+//!
+//! A text becomes a document of tables (`walk`, `table`, `value`, `native`); the documents of a profile, its parents and
+//! its overrides become the tables of one system (`resolve`); a table becomes a requirement (`require`), held against
+//! the others (`contradiction`). Mistakes are noted on the way (`log`) and reported together (`diagnostic`).
 
 mod contradiction;
 mod diagnostic;
@@ -30,7 +34,7 @@ use crate::setting::Setting;
 use crate::system::System;
 use crate::tunable::Slot;
 
-pub use diagnostic::{Class, Diagnostic, Diagnostics, escaped};
+pub use diagnostic::{Class, Diagnostic, Diagnostics, Excerpt, escaped};
 pub use document::Key;
 pub use library::{BuiltIn, InMemory, Library, LibraryError, ProfileText};
 pub use log::Input;

@@ -57,6 +57,15 @@ fn definitions() -> Value {
             "type": "object", "additionalProperties": false, "required": ["remove"],
             "properties": {"remove": {"const": true, "description": Key::Remove.meaning()}},
         },
+        "optional": described(json!({"type": "boolean"}), Key::Optional.meaning()),
+        "severity": described(json!({"enum": Severity::ALL.map(Severity::name)}), Key::Severity.meaning()),
+        "why": described(json!({"type": "string"}), Key::Why.meaning()),
+        "reference": described(json!({"type": "string"}), Key::Reference.meaning()),
+        "flag": described(json!({"type": "boolean"}), Key::Uncatalogued.meaning()),
+        "bounds_or_exactly": {
+            "anyOf": [{"required": ["exactly"]}, {"required": ["at_least"]}, {"required": ["at_most"]}],
+            "dependentSchemas": {"exactly": {"properties": {"at_least": false, "at_most": false, "prefer": false}}},
+        },
         "duration": requirement(&scalar(Shape::Portable(Kind::Duration)), None, true),
         "count": scaling(Shape::Portable(Kind::Count)),
         "bytes": scaling(Shape::Portable(Kind::Bytes)),
@@ -129,21 +138,18 @@ fn requirement(value: &Value, scaled: Option<&Value>, ordered: bool) -> Value {
             Key::AtLeast | Key::AtMost if ordered => bound.clone(),
             Key::Prefer if ordered => value.clone(),
             Key::AtLeast | Key::AtMost | Key::Prefer | Key::Uncatalogued | Key::Remove => continue,
-            Key::Optional => json!({"type": "boolean"}),
-            Key::Severity => json!({"enum": Severity::ALL.map(Severity::name)}),
-            Key::Why | Key::Reference => json!({"type": "string"}),
+            shared => {
+                properties.insert(shared.name().into(), json!({"$ref": format!("#/$defs/{shared}")}));
+                continue;
+            }
         };
         properties.insert(key.name().into(), described(of, key.meaning()));
     }
-    let required = |key: &str| json!({"required": [key]});
     json!({"anyOf": [exactly, {
         "type": "object",
         "additionalProperties": false,
         "properties": properties,
-        "anyOf": [required("exactly"), required("at_least"), required("at_most")],
-        "dependentSchemas": {
-            "exactly": {"not": {"anyOf": [required("at_least"), required("at_most"), required("prefer")]}},
-        },
+        "$ref": "#/$defs/bounds_or_exactly",
     }, {"$ref": "#/$defs/removal"}]})
 }
 
@@ -154,8 +160,7 @@ fn described(mut schema: Value, description: &str) -> Value {
 
 /// Lets a native requirement say `uncatalogued`.
 fn with_flag(mut requirement: Value) -> Value {
-    let flag = json!({"type": "boolean", "description": Key::Uncatalogued.meaning()});
-    requirement["anyOf"][1]["properties"][Key::Uncatalogued.name()] = flag;
+    requirement["anyOf"][1]["properties"][Key::Uncatalogued.name()] = json!({"$ref": "#/$defs/flag"});
     requirement
 }
 
@@ -288,7 +293,7 @@ mod tests {
     use boon::{Compiler, SchemaIndex, Schemas};
 
     use super::super::testing::{MISTAKES, catalogs};
-    use super::super::{BuiltIn, Library, starter};
+    use super::super::{BuiltIn, InMemory, Library, check, starter};
     use super::*;
 
     struct Validator(Schemas, SchemaIndex);
@@ -345,6 +350,34 @@ mod tests {
             let found = super::super::testing::mistakes(body);
             assert!(found.is_empty(), "{found}");
         }
+    }
+
+    #[test]
+    fn a_profile_with_tables_for_every_system_is_valid() {
+        let text = r#"name = "p"
+summary = "HTTP server facing browsers and mobile clients"
+extends = ["baseline"]
+[settings."tcp.fin_wait_2_timeout"]
+at_most = "30s"
+why = "Orphaned FIN_WAIT_2 sockets hold kernel memory until this runs out."
+severity = "high"
+reference = "Apache httpd, Connections in FIN_WAIT_2"
+[settings."net.mbuf_clusters"]
+at_least = { per_gib_of_ram = 16384, min = 65536, max = 2097152 }
+optional = true
+[linux.settings."tcp.listen_backlog"]
+at_least = 8192
+[linux.sysctl."net.ipv4.tcp_tw_reuse"]
+exactly = 2
+[freebsd.sysctl."net.inet.tcp.msl"]
+exactly = 15000
+[solaris.ipadm.tcp."_rexmit_interval_min"]
+at_least = 400
+"#;
+        Validator::new(Catalog::of).check(text).unwrap();
+        let library = InMemory::default().with("baseline", "name = \"baseline\"").with("p", text);
+        let found = check(&library, Catalog::of, "p").unwrap();
+        assert!(found.is_empty(), "{found}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry as Place;
 use toml::de::DeTable;
 
 use super::document::{Content, Entry, Key, Table};
-use super::log::Complaint;
+use super::log::{Complaint, Spot};
 use super::native::Native;
 use super::value::{self, Given, Shape};
 use super::walk::{Name, Value, Walker};
@@ -153,28 +153,11 @@ impl Walker<'_> {
             self.error(at, complaint);
             return None;
         }
-        let mut amounts = BTreeMap::new();
-        let mut whole = true;
-        for (name, value) in table {
-            match name.get_ref().as_ref() {
-                "per_gib_of_ram" | "min" | "max" => match self.amount(value, target.shape) {
-                    Some(amount) => drop(amounts.insert(name.get_ref().as_ref(), (amount, self.spot(value)))),
-                    None => whole = false,
-                },
-                _ => {
-                    self.unknown_key(name, &["per_gib_of_ram", "min", "max"]);
-                    whole = false;
-                }
-            }
-        }
-        if whole && !amounts.contains_key("per_gib_of_ram") {
+        let mut amounts = self.amounts(table, target.shape)?;
+        let Some((each, _)) = amounts.remove("per_gib_of_ram") else {
             self.error(at, Complaint::new(format!("{key} scales with nothing")).help("add per_gib_of_ram"));
             return None;
-        }
-        if !whole {
-            return None;
-        }
-        let (each, _) = amounts.remove("per_gib_of_ram")?;
+        };
         let (min, max) = (amounts.remove("min"), amounts.remove("max"));
         if let (Some((min, _)), Some((max, spot))) = (&min, &max)
             && !min.at_most(max)
@@ -183,6 +166,29 @@ impl Walker<'_> {
             return None;
         }
         Some(Bound::PerGibOfRam { each, min: min.map(|(min, _)| min), max: max.map(|(max, _)| max) })
+    }
+
+    /// Reads the keys of a scaled bound; `None` when one of them is wrong.
+    fn amounts(
+        &mut self,
+        table: &DeTable<'_>,
+        shape: Shape,
+    ) -> Option<BTreeMap<&'static str, (Quantity, Spot)>> {
+        const KEYS: &[&str] = &["per_gib_of_ram", "min", "max"];
+        let mut amounts = BTreeMap::new();
+        let mut whole = true;
+        for (name, value) in table {
+            let amount = match KEYS.iter().find(|key| **key == name.get_ref().as_ref()) {
+                Some(key) => self.amount(value, shape).map(|amount| (*key, (amount, self.spot(value)))),
+                None => {
+                    self.unknown_key(name, KEYS);
+                    None
+                }
+            };
+            whole &= amount.is_some();
+            amounts.extend(amount);
+        }
+        whole.then_some(amounts)
     }
 
     fn amount(&mut self, value: &Value<'_>, shape: Shape) -> Option<Quantity> {

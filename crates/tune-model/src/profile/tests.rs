@@ -179,6 +179,7 @@ fn deep_texts_do_not_exhaust_the_stack() {
         format!("a = {}", "{a=".repeat(100_000)),
         format!("{}[x]\nb = 1", "[[a]]\n".repeat(100_000)),
         "\"net.ipv4.x\" = 1\n".repeat(5_000),
+        format!("settings = {{ {}b = 1 }}", (0..30_000).map(|at| format!("x{at} = 1, ")).collect::<String>()),
     ] {
         never_panics(&text);
     }
