@@ -132,7 +132,7 @@ fn reason(finding: &Finding) -> String {
 /// A private network namespace over the host's files: a boot file written there would change the host.
 fn leak(backend: &dyn Backend, host: &dyn Host, options: &Options) -> Option<Refusal> {
     let leaks = *host.scope() == Scope::Own
-        && host.isolation() == Isolation::NetworkOnly
+        && matches!(host.isolation(), Isolation::NetworkOnly | Isolation::Unknown)
         && backend.has_boot_layer(host)
         && options.changes(Layer::Runtime)
         && options.changes(Layer::Boot);

@@ -151,21 +151,42 @@ fn failed(name: &str, error: &io::Error) -> NamespaceError {
     }
 }
 
+/// A key that only the initial network namespace has.
+const INITIAL_ONLY: &str = "/proc/sys/net/ipv4/tcp_mem";
+
 pub(crate) fn isolation() -> Isolation {
-    let identity = |path: &str| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
-    let same = |a: &str, b: &str| Some(identity(a)? == identity(b)?);
-    // Mount namespaces do not tell: `ip netns exec` makes one that still shows the host's /etc.
-    match same(OWN, "/proc/1/ns/net") {
-        None => Isolation::Unknown,
-        Some(true) => Isolation::None,
-        Some(false) => match same("/etc/sysctl.d", "/proc/1/root/etc/sysctl.d")
-            .or_else(|| same("/etc", "/proc/1/root/etc"))
-        {
-            Some(false) => Isolation::NetworkAndFiles,
-            Some(true) => Isolation::NetworkOnly,
-            None => Isolation::Unknown,
-        },
+    if Path::new(INITIAL_ONLY).exists() {
+        return Isolation::None;
     }
+    let identity = |path: &str| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let of_init = identity("/proc/1/ns/net");
+    match (of_init.is_some() && of_init == identity(OWN), shares_boot_files()) {
+        (true, _) => Isolation::None,
+        (false, Some(false)) => Isolation::NetworkAndFiles,
+        (false, Some(true)) if of_init.is_some() => Isolation::NetworkOnly,
+        (false, _) => Isolation::Unknown,
+    }
+}
+
+/// Tells whether the boot files are those of the first process. That there is another mount namespace does not tell:
+/// `ip netns exec` makes one that still shows the host's /etc.
+fn shares_boot_files() -> Option<bool> {
+    let mounted = |process: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{process}/mountinfo")).ok()?;
+        covering_mount(&text, "/etc/sysctl.d")
+    };
+    Some(mounted("thread-self")? == mounted("1")?)
+}
+
+/// Returns device and root of the mount that a path is on. Source: proc_pid_mountinfo(5).
+fn covering_mount(mountinfo: &str, path: &str) -> Option<(String, String)> {
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let words: Vec<_> = line.split(' ').collect();
+        let (device, root, point) = (words.get(2)?, words.get(3)?, words.get(4)?);
+        Path::new(path).starts_with(point).then(|| (point.len(), (*device).to_owned(), (*root).to_owned()))
+    });
+    // Of mounts over one another the last one shows.
+    mounts.max_by_key(|(length, ..)| *length).map(|(_, device, root)| (device, root))
 }
 
 pub(crate) fn boot_id() -> String {
