@@ -85,7 +85,8 @@ fn sort_out<'a>(wishes: &'a [Wish], findings: &[Finding], options: &Options) -> 
         let note = finding.notes.last().cloned().unwrap_or_default();
         match finding.status {
             Status::OutOfScope => sorted.warnings.push(format!("{subject} is left out: {note}")),
-            Status::Unsupported if wish.optional || options.skip_unsupported => {
+            Status::Unsupported if wish.optional => {}
+            Status::Unsupported if options.skip_unsupported => {
                 sorted.warnings.push(format!("{subject} is left out: {note}"));
             }
             Status::Unsupported => sorted.refusals.push(Refusal {

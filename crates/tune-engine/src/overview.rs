@@ -90,7 +90,7 @@ impl Engine<'_> {
         let has_boot = self.backend.has_boot_layer(self.host);
         let mut notes = if image { boot.cautions } else { live.cautions };
         notes.extend(found.iter().flat_map(|(_, reading)| reading.notes.clone()));
-        notes.extend(found.iter().find_map(|(_, reading)| missing(&reading.live)));
+        notes.extend(found.iter().find_map(|(_, reading)| missing(reading)));
         Overview {
             subject: subject.clone(),
             now: (!image && !slots.is_empty()).then_some(live.effective),
@@ -105,9 +105,9 @@ impl Engine<'_> {
     }
 }
 
-fn missing(live: &tune_model::Text) -> Option<String> {
-    match live {
-        Err(Unread::Missing(reason)) => Some(reason.clone()),
+fn missing(reading: &tune_model::Reading) -> Option<String> {
+    match &reading.live {
+        Err(Unread::Missing(reason)) if reading.out_of_scope.is_none() => Some(reason.clone()),
         _ => None,
     }
 }

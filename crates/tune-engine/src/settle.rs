@@ -233,13 +233,23 @@ impl Settlement<'_> {
         self.overrides(&found, settled);
         settled.warnings.append(&mut found.warnings);
         settled.changes.append(&mut found.changes);
-        let serves: Vec<Subject> = self.touched.iter().cloned().collect();
+        let serves = self.persisted_for(settled);
         settled.steps.extend(found.effects.into_iter().map(|effect| Step {
             serves: serves.clone(),
             effect,
             irreversible: None,
             takes_hold: None,
         }));
+    }
+
+    /// Returns the subjects that the boot files change for.
+    fn persisted_for(&self, settled: &Settled) -> Vec<Subject> {
+        let moved = settled.moved.get(&Layer::Boot).cloned().unwrap_or_default();
+        let released = self.released_in(Layer::Boot);
+        let slots = self.slots_of(Layer::Boot).into_iter();
+        let of = slots.filter(|(slot, _)| moved.contains(slot) || released.contains(slot));
+        let serves: BTreeSet<Subject> = of.flat_map(|(_, serves)| serves).collect();
+        serves.into_iter().collect()
     }
 
     /// Files that somebody else changed since: refused when applying, left alone with their claims when taking back.

@@ -16,7 +16,7 @@ use crate::reading::Layer;
 /// The network namespace that a live step acts on, so that another can never be taken for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Namespace {
-    /// The name or process id by which it was chosen.
+    /// The name or process id by which it was chosen; empty for the caller's own.
     pub name: String,
     /// The device of its nsfs file.
     pub device: u64,

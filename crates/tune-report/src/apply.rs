@@ -182,7 +182,8 @@ impl RunReport {
     /// Returns the command that takes it back, where there is something to take back.
     #[must_use]
     pub fn undo(&self) -> Option<String> {
-        let id = self.outcome.transaction.filter(|_| self.changed())?;
+        let applied = self.plan.command == Command::Apply && self.changed();
+        let id = self.outcome.transaction.filter(|_| applied)?;
         Some(format!("tune rollback {id}{}", root_option(&self.plan.host.scope)))
     }
 }

@@ -172,7 +172,9 @@ fn reason(page: &mut Page, found: &Finding) {
         }
         _ => None,
     });
-    if let Some(reason) = unknown.filter(|_| found.tunables.iter().all(|state| state.reason.is_none())) {
+    let said = |reason: &&String| !found.notes.contains(reason);
+    let unsaid = unknown.filter(|_| found.tunables.iter().all(|state| state.reason.is_none()));
+    if let Some(reason) = unsaid.filter(said) {
         page.item(INDENT, "unknown:", reason);
     }
 }

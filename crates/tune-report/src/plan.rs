@@ -240,7 +240,9 @@ fn show_steps(page: &mut Page, plan: &Plan) {
 pub fn describe(effect: &Effect) -> String {
     match effect {
         Effect::SetTunable { tunable, namespace, before, after } => {
-            let scope = namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+            // The caller's own has no name.
+            let named = namespace.as_ref().filter(|namespace| !namespace.name.is_empty());
+            let scope = named.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
             format!("set {tunable} {} -> {}{scope}", fields(before), fields(after))
         }
         Effect::ReplaceFile { path, before, after } => {

@@ -97,7 +97,7 @@ const OWN: &str = "/proc/thread-self/ns/net";
 
 pub(crate) fn own_namespace() -> Option<Namespace> {
     let found = std::fs::metadata(OWN).ok()?;
-    Some(Namespace { name: std::process::id().to_string(), device: found.dev(), inode: found.ino() })
+    Some(Namespace { name: String::new(), device: found.dev(), inode: found.ino() })
 }
 
 fn is_at(path: &Path, wanted: &Namespace) -> bool {

@@ -307,7 +307,7 @@ impl Observer for Shown {
             _ => return,
         };
         if !self.quiet {
-            output::say(&(step_line(index + 1, self.total, &step.effect, &result) + "\n"));
+            output::say(&step_line(index + 1, self.total, &step.effect, &result));
         }
     }
 

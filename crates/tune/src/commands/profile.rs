@@ -106,8 +106,10 @@ fn mistake(found: &tune_model::profile::Diagnostic) -> Mistake {
         origin: Spot::of(&found.origin),
         message: found.message.clone(),
         hint: found.help.clone(),
-        excerpt: Some(found.line.clone()),
-        width: found.width,
+        // What was cut out of a long line has other columns than the line.
+        excerpt: (found.excerpt.before + 1 == found.origin.column as usize)
+            .then(|| found.excerpt.text.clone()),
+        width: found.excerpt.under,
     }
 }
 
