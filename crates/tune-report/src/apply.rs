@@ -389,7 +389,6 @@ conflict: net.core.somaxconn is 1024, not 4096 as tune left it; somebody else
           changed it, and it stays
 2 values put back; 1 conflict left alone.
 transaction: 3, partly-rolled-back
-undo: tune rollback 3
 "
         );
         check(&report, "rollback");
