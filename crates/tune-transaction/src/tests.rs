@@ -290,6 +290,30 @@ fn an_unrecovered_transaction_stops_the_next() {
 }
 
 #[test]
+fn what_cannot_be_put_back_keeps_the_transaction_open_until_it_can() {
+    let (state, host) = (directory(), host().crashing_after(3));
+    let store = open(&state);
+    let dies = std::panic::AssertUnwindSafe(|| run(&store, &host, &plan(), apply()));
+    assert!(std::panic::catch_unwind(dies).is_err());
+    host.restart();
+    let host = host.failing(tune_host::fake::Operation::Write, 1, "input/output error").failing(
+        tune_host::fake::Operation::Write,
+        2,
+        "input/output error",
+    );
+    let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
+    let mut locked = store.lock("a").unwrap();
+    let error = locked.recover(&surroundings).unwrap_err();
+    assert!(matches!(&error, RecoverError::Stuck { what, .. } if what.starts_with(RMEM)), "{error}");
+    assert_eq!((host.value(TIMEOUT).unwrap(), host.image(NEW_FILE)), ("60".to_owned(), None));
+    assert_eq!(store.open_transaction().unwrap().unwrap().id, 1);
+    let recovered = locked.recover(&surroundings).unwrap().unwrap();
+    assert_eq!(recovered.state, TransactionState::Failed);
+    assert!(same_value(&host.value(RMEM).unwrap(), "4096 131072 6291456"));
+    assert_eq!(locked.recover(&surroundings).unwrap(), None);
+}
+
+#[test]
 fn a_journal_that_was_moved_away_closes_its_transaction() {
     let (state, host) = (directory(), host().crashing_after(1));
     let store = open(&state);
