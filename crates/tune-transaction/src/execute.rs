@@ -56,6 +56,7 @@ impl Locked<'_> {
             results: vec![StepResult::NotReached; plan.steps.len()],
             claims: StepResult::NotReached,
             conflicts: Vec::new(),
+            stuck: Vec::new(),
         };
         Ok(carry_through(run, plan, interrupted))
     }
