@@ -89,8 +89,10 @@ pub fn slots(backend: &dyn Backend, subject: &Subject) -> Vec<Slot> {
     provision(backend, subject).slots().to_vec()
 }
 
+/// Tells whether a slot's value is no single number: a list, or all fields of a row at once.
 fn is_text(backend: &dyn Backend, slot: &Slot) -> bool {
-    backend.catalog().get(&slot.tunable).is_some_and(tune_model::Tunable::is_text)
+    let row = backend.catalog().get(&slot.tunable);
+    row.is_some_and(|row| row.is_text() || (slot.field.is_none() && row.width() > 1))
 }
 
 /// Returns what a subject amounts to.
@@ -107,7 +109,7 @@ fn native(backend: &dyn Backend, slot: &Slot, view: &View<'_>) -> Effective {
         Err(unread) => return Effective::Unknown(unread.to_string()),
     };
     let kind = if is_text(backend, slot) { Kind::Text } else { Kind::Native };
-    match Quantity::parse(kind, &text) {
+    match Quantity::parse(kind, &text.replace('\t', " ")) {
         Ok(value) => Effective::Exact(value),
         Err(error) => Effective::Unknown(error.to_string()),
     }
