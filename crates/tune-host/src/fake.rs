@@ -79,6 +79,7 @@ pub struct FakeHost {
     scope: Scope,
     isolation: Isolation,
     ram: Option<u64>,
+    reboots: Cell<u32>,
 }
 
 impl Default for FakeHost {
@@ -99,6 +100,7 @@ impl Default for FakeHost {
             scope: Scope::Own,
             isolation: Isolation::None,
             ram: None,
+            reboots: Cell::new(0),
         }
     }
 }
@@ -261,6 +263,7 @@ impl FakeHost {
     /// Restarts the machine: tunables get their first values again, other network namespaces are gone.
     pub fn reboot(&self) {
         self.restart();
+        self.reboots.set(self.reboots.get() + 1);
         let own = self.initial.iter().filter(|((namespace, _), _)| namespace.is_none());
         *self.tunables.borrow_mut() = own.map(|(key, value)| (key.clone(), value.clone())).collect();
     }
@@ -441,7 +444,7 @@ impl Host for FakeHost {
     }
 
     fn boot_id(&self) -> String {
-        "boot-1".to_owned()
+        format!("boot-{}", self.reboots.get() + 1)
     }
 
     fn scope(&self) -> &Scope {
