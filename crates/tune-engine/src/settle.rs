@@ -196,10 +196,14 @@ impl Settlement<'_> {
         let released = self.released_in(Layer::Boot);
         keep.retain(|slot, _| !released.contains(slot));
         let solved = joint::solve(self.backend, &self.after.boot, &self.touched, &mut view, &keep);
+        let all_solved = solved.is_empty();
         settled.refusals.extend(solved);
 
         let mut moves = Vec::new();
         for (slot, serves) in slots {
+            if all_solved && let Some(refusal) = self.untold(&slot, &view, &serves) {
+                settled.refusals.push(refusal);
+            }
             let value = view.part(&slot).ok().filter(|value| base.part(&slot).as_ref() != Ok(value));
             if let (Some(value), true) = (&value, value != held(&self.before.boot).get(&slot).cloned()) {
                 moves.push(Move { slot: slot.clone(), value: value.clone(), serves });
@@ -214,6 +218,20 @@ impl Settlement<'_> {
         }
         settled.moved.insert(Layer::Boot, moves.into_iter().map(|change| change.slot).collect());
         self.persist(settled);
+    }
+
+    /// Refuses to hold a value whose line could not be written whole.
+    fn untold(&self, slot: &Slot, view: &View<'_>, serves: &[Subject]) -> Option<Refusal> {
+        let unread = view.part(slot).err()?;
+        self.after.boot.get(slot).filter(|holding| !holding.claims.is_empty())?;
+        let subject = serves.first().cloned();
+        let hints = subject.iter().map(|subject| format!("leave it out: --except {subject}")).collect();
+        Some(Refusal {
+            kind: RefusalKind::Unreadable,
+            message: format!("{slot} cannot be set for the next boot: {unread}"),
+            subject,
+            hints,
+        })
     }
 
     fn persist(&mut self, settled: &mut Settled) {

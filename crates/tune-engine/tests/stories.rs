@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use tune_engine::{Engine, Held, Options, Release, backend_for};
 use tune_host::fake::FakeHost;
-use tune_host::{Backend, Host, Isolation, Machine, MemoryFiles};
+use tune_host::{Backend, Host, Isolation, Machine, MemoryFiles, Scope};
 use tune_model::profile::{InMemory, resolve};
 use tune_model::{Catalog, Claims, Effect, Finding, Plan, Profile, Status, Subject, System, Verdict};
 
@@ -126,6 +126,7 @@ impl HostFile {
                 .with_directory("/etc/sysctl.d")
                 .with("/usr/sbin/sysctl", ""),
             "procps" => files.with("/etc/init.d/procps", "").with("/usr/sbin/sysctl", ""),
+            "image" => files.with("/usr/lib/systemd/systemd-sysctl", "").with_directory("/etc/sysctl.d"),
             "none" => files,
             other => panic!("unknown boot tool {other:?}"),
         };
@@ -139,6 +140,10 @@ impl HostFile {
         tunables.extend(self.tunables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         tunables.retain(|name, _| !self.missing.iter().any(|missing| missing == name));
         let mut host = FakeHost::new().with_files(files).with_isolation(isolation);
+        if self.tool == "image" {
+            let identity = tune_host::Identity { kernel: None, release: None, host_name: None };
+            host = host.with_scope(Scope::Image("/image".into())).with_identity(identity).with_ram(self.ram);
+        }
         for (name, value) in tunables {
             host = host.with_tunable(name, &value.replace(' ', "\t"));
         }
