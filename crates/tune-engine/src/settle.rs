@@ -52,6 +52,7 @@ pub(crate) struct Settled {
 impl Settlement<'_> {
     pub(crate) fn settle(mut self) -> Settled {
         let mut settled = Settled::default();
+        self.entangle();
         if self.options.changes(Layer::Runtime) && !matches!(self.host.scope(), tune_host::Scope::Image(_)) {
             self.settle_runtime(&mut settled);
         }
@@ -63,6 +64,21 @@ impl Settlement<'_> {
         }
         settled.after = self.after;
         settled
+    }
+
+    /// What is made of the same slots changes together, and starts again together where a claim is lost.
+    fn entangle(&mut self) {
+        for layer in [Layer::Runtime, Layer::Boot] {
+            let holdings = self.after.layer(layer);
+            self.touched = joint::entangled(self.backend, holdings, &self.touched);
+            let Some(released) = self.released.get_mut(&layer) else { continue };
+            let on =
+                released.iter().filter_map(|slot| holdings.get(slot)).flat_map(|holding| &holding.claims);
+            let subjects = on.map(|claim| claim.subject.clone()).collect();
+            let subjects = joint::entangled(self.backend, holdings, &subjects);
+            let slots = subjects.iter().flat_map(|subject| subject::slots(self.backend, subject));
+            released.extend(slots.filter(|slot| self.before.layer(layer).contains_key(slot)));
+        }
     }
 
     fn released_in(&self, layer: Layer) -> BTreeSet<Slot> {
