@@ -221,11 +221,6 @@ impl<'a> Edit<'a> {
         for slot in subject::slots(self.engine.backend, &wish.subject) {
             let fresh = self.fresh(layer, &slot);
             let holding = holdings.entry(slot.clone()).or_insert(fresh);
-            if layer == Layer::Runtime && holding.boot_id != self.held.boot_id {
-                // What was there before an earlier boot is gone: the boot without us is what there was before.
-                holding.original = View::boot_without_tune(self.readings).part(&slot).ok();
-                holding.boot_id = self.held.boot_id.to_owned();
-            }
             let known = |claim: &Claim| claim.profile == wish.profile && claim.subject == wish.subject;
             if !holding.claims.iter().any(known) {
                 holding.claims.push(Claim {

@@ -133,14 +133,36 @@ impl Settlement<'_> {
                 self.conflict(&slot, &now, settled);
                 continue;
             }
-            if let Some(holding) = self.after.runtime.get_mut(&slot) {
-                holding.held = Some(value.clone());
-            }
+            self.hold(&slot, &now, &value);
             if now != value {
                 moves.push(Move { slot, value, serves });
             }
         }
         self.finish_runtime(&moves, &live, settled);
+    }
+
+    /// Keeps in mind what is left in a slot. A value that satisfies and that somebody else has set is not ours.
+    fn hold(&mut self, slot: &Slot, now: &str, value: &str) {
+        let of_an_earlier_boot = self.of_an_earlier_boot(slot);
+        let original = if self.made_by_boot_file(slot) { self.original(slot) } else { Some(now.to_owned()) };
+        let Some(holding) = self.after.runtime.get_mut(slot) else { return };
+        if now != value && of_an_earlier_boot {
+            holding.original = original;
+            holding.boot_id = self.boot_id.to_owned();
+        }
+        if now != value || holding.held.is_none() {
+            holding.held = Some(value.to_owned());
+        }
+    }
+
+    fn of_an_earlier_boot(&self, slot: &Slot) -> bool {
+        self.before.runtime.get(slot).is_some_and(|holding| holding.boot_id != self.boot_id)
+    }
+
+    /// Tells whether the present boot read a value of ours from the boot file.
+    fn made_by_boot_file(&self, slot: &Slot) -> bool {
+        let persisted = self.before.boot.get(slot).is_some_and(|holding| holding.held.is_some());
+        persisted && self.of_an_earlier_boot(slot)
     }
 
     fn finish_runtime(&self, moves: &[Move], live: &View<'_>, settled: &mut Settled) {
@@ -163,10 +185,12 @@ impl Settlement<'_> {
         View::boot_without_tune(self.readings).part(slot).ok()
     }
 
-    /// Tells whether the claims on a slot were met without a change: there is nothing to put back.
+    /// Tells whether nothing of ours is in a slot: its claims were met without a change, or a boot has ended since.
     fn unchanged_by_us(&self, slot: &Slot) -> bool {
-        let holding = self.before.runtime.get(slot);
-        holding.is_some_and(|holding| holding.boot_id == self.boot_id && holding.held == holding.original)
+        if self.of_an_earlier_boot(slot) {
+            return !self.made_by_boot_file(slot);
+        }
+        self.before.runtime.get(slot).is_some_and(|holding| holding.held == holding.original)
     }
 
     /// Tells whether somebody else changed a slot that is to be given back.
@@ -185,12 +209,19 @@ impl Settlement<'_> {
 
     /// Leaves a slot and its claims as they are.
     fn conflict(&mut self, slot: &Slot, now: &str, settled: &mut Settled) {
-        let Some(holding) = self.before.runtime.get(slot) else { return };
-        self.after.runtime.insert(slot.clone(), holding.clone());
+        let Some(mut holding) = self.before.runtime.get(slot).cloned() else { return };
+        if self.made_by_boot_file(slot) {
+            // The line in the boot file may go now, and with it what tells where the value came from.
+            holding.held = View::layer(self.readings, Layer::Boot).part(slot).ok();
+            holding.original = self.original(slot);
+            holding.boot_id = self.boot_id.to_owned();
+        }
+        let expected = holding.held.clone().unwrap_or_default();
+        self.after.runtime.insert(slot.clone(), holding);
         settled.conflicts.push(Conflict {
             target: slot.to_string(),
             layer: Layer::Runtime,
-            expected: holding.held.clone().unwrap_or_default(),
+            expected,
             found: now.to_owned(),
         });
     }
