@@ -169,7 +169,7 @@ impl<'a> Edit<'a> {
             }
             let wishes: Vec<_> =
                 wanted.iter().filter(|(_, layers)| layers.contains(&layer)).map(|(wish, _)| *wish).collect();
-            self.drop_old(after.layer_mut(layer), layer, &wishes);
+            self.drop_old(after.layer_mut(layer), layer, wanted);
             for wish in &wishes {
                 self.add(after.layer_mut(layer), layer, wish);
             }
@@ -199,13 +199,19 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// Drops the claims of the applied profiles that are not wanted any more just so, and those that give way.
-    fn drop_old(&self, holdings: &mut BTreeMap<Slot, Holding>, layer: Layer, wishes: &[&Wish]) {
+    /// Drops the claims of the applied profiles that are not wanted any more just so, and those that give way. In a
+    /// layer that cannot be told they stay as they are.
+    fn drop_old(
+        &self,
+        holdings: &mut BTreeMap<Slot, Holding>,
+        layer: Layer,
+        wanted: &[(&Wish, BTreeSet<Layer>)],
+    ) {
         let same = |claim: &Claim| {
-            wishes.iter().any(|wish| {
+            wanted.iter().any(|(wish, layers)| {
                 wish.profile == claim.profile
                     && wish.subject == claim.subject
-                    && *wish.limits(layer) == claim.wanted
+                    && (!layers.contains(&layer) || *wish.limits(layer) == claim.wanted)
             })
         };
         for holding in holdings.values_mut() {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tune_host::{Backend, Host, PersistOptions, Persistence};
+use tune_host::{Backend, Host, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims};
 use tune_model::plan::{Change, Conflict, Refusal, RefusalKind};
 use tune_model::reading::{Layer, Readings};
@@ -354,10 +354,15 @@ impl Settlement<'_> {
         if !self.foreign_is_refused {
             return;
         }
+        let moved = settled.moved.get(&Layer::Boot).cloned().unwrap_or_default();
+        let mut asked_for = self.slots_of(Layer::Boot);
         for lost in &found.overrides {
-            let line = lost.place.as_ref().map_or_else(|| "another setting".to_owned(), ToString::to_string);
-            let text = lost.text.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
-            let message = format!("{}: {line}{text} would win over tune's file at the next boot", lost.slot);
+            // What is left as it was is none of this plan's business.
+            let Some(serving) = asked_for.remove(&lost.slot) else { continue };
+            if lost.doubt.is_some() && !moved.contains(&lost.slot) {
+                continue;
+            }
+            let message = overridden(lost);
             if self.options.accept_override {
                 settled.warnings.push(message);
                 continue;
@@ -369,16 +374,23 @@ impl Settlement<'_> {
             if lost.can_take_over {
                 hints.insert(0, "let tune comment that line out, reversibly: --take-over".to_owned());
             }
-            let serving =
-                self.slots_of(Layer::Boot).remove(&lost.slot).and_then(|serves| serves.into_iter().next());
             settled.refusals.push(Refusal {
                 kind: RefusalKind::Overridden,
-                subject: serving,
+                subject: serving.into_iter().next(),
                 message,
                 hints,
             });
         }
     }
+}
+
+fn overridden(lost: &Override) -> String {
+    if let Some(doubt) = &lost.doubt {
+        return format!("{}: what the next boot makes it cannot be told: {doubt}", lost.slot);
+    }
+    let line = lost.place.as_ref().map_or_else(|| "another setting".to_owned(), ToString::to_string);
+    let text = lost.text.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
+    format!("{}: {line}{text} would win over tune's file at the next boot", lost.slot)
 }
 
 /// Returns every tunable that claims are held on.

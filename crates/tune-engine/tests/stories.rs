@@ -11,6 +11,7 @@
 //! > set TUNABLE VALUE           somebody else sets a live value
 //! > write PATH TEXT             somebody else writes a file; `\n` ends a line
 //! > remove PATH                 somebody else removes a file
+//! > deny PATH                   somebody else leaves a file that cannot be read
 //! > reboot                      the kernel starts anew and reads the boot files
 //! > live TUNABLE                show a live value
 //! > show PATH                   show a file
@@ -216,6 +217,7 @@ impl Story {
             "set" => self.host.set_value(first, &second.replace(' ', "\t")),
             "write" => self.host.set_file(first, Some(&second.replace("\\n", "\n"))),
             "remove" => self.host.set_file(first, None),
+            "deny" => self.host.deny_file(first),
             "reboot" => self.reboot(),
             "live" => self.say(self.host.value(first).unwrap().replace('\t', " ")),
             "show" => self.show(first),

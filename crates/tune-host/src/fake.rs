@@ -284,6 +284,11 @@ impl FakeHost {
         self.files.put(Path::new(path), content.map(|text| plain(text.as_bytes().to_vec())));
     }
 
+    /// Puts a file there that the caller may not read, uncounted.
+    pub fn deny_file(&self, path: &str) {
+        self.files.tree.replace_with(|tree| std::mem::take(tree).with_denied(path));
+    }
+
     /// Returns a tunable's value, uncounted.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<String> {

@@ -18,6 +18,11 @@ pub(crate) struct NextBoot {
     pub(crate) as_is: BootPlan,
     pub(crate) without_tune: BootPlan,
     pub(crate) by_hand: Option<BootPlan>,
+    forecast: Forecast,
+}
+
+/// Tells what comes of a reading of the boot files.
+pub(crate) struct Forecast {
     command_line: Vec<CommandLineSetting>,
 }
 
@@ -48,9 +53,19 @@ impl NextBoot {
             None => as_is.clone(),
         };
         let by_hand = tools.by_hand.map(|other| BootPlan::read(files, other));
+        Some(Self { as_is, without_tune, by_hand, forecast: Forecast::of(files) })
+    }
+
+    /// Predicts a tunable under one reading of the boot files.
+    pub(crate) fn predict(&self, plan: &BootPlan, start: &Start<'_>) -> Predicted {
+        self.forecast.predict(plan, start)
+    }
+}
+
+impl Forecast {
+    pub(crate) fn of(files: &dyn Files) -> Self {
         let command_line = files.read(Path::new("/proc/cmdline")).unwrap_or_default();
-        let command_line = command_line_settings(&String::from_utf8_lossy(&command_line));
-        Some(Self { as_is, without_tune, by_hand, command_line })
+        Self { command_line: command_line_settings(&String::from_utf8_lossy(&command_line)) }
     }
 
     /// Predicts a tunable under one reading of the boot files.

@@ -7,10 +7,11 @@ use tune_host::backend::Edited;
 use tune_host::{Files, Host, Overlay, Override, PersistOptions, Persistence, Scope};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
 use tune_model::plan::{Bytes, Change, FileImage};
+use tune_model::tunable::same_value;
 use tune_model::{Catalog, Effect, Readings, Slot, System};
 
-use crate::boot::{self, BootPlan, BootTool, Decision, Key, comment_out, may_comment_out};
-use crate::next_boot::{Start, fields, place};
+use crate::boot::{self, BootPlan, BootTool, Key, comment_out, may_comment_out};
+use crate::next_boot::{Forecast, Start, place};
 use crate::permitted::is_boot_file;
 
 /// The file that `tune` writes: it sorts behind every name that an administrator is likely to choose.
@@ -28,6 +29,7 @@ struct Draft<'a> {
     readings: &'a Readings,
     claims: &'a ScopeClaims,
     overlay: Overlay<'a>,
+    forecast: Forecast,
     out: Persistence,
     /// Files that differ from what is on disk.
     changed: BTreeSet<PathBuf>,
@@ -41,8 +43,15 @@ pub(crate) fn persist(
     options: PersistOptions,
 ) -> Persistence {
     let overlay = Overlay::new(host.files());
-    let mut draft =
-        Draft { host, readings, claims, overlay, out: Persistence::default(), changed: BTreeSet::new() };
+    let mut draft = Draft {
+        host,
+        readings,
+        claims,
+        overlay,
+        forecast: Forecast::of(host.files()),
+        out: Persistence::default(),
+        changed: BTreeSet::new(),
+    };
     draft.out.files = before.files.clone();
     let text = render(&claims.boot, readings);
     if !draft.own_file(before, text, options) {
@@ -52,8 +61,8 @@ pub(crate) fn persist(
     let running = !matches!(host.scope(), Scope::Image(_));
     let tools = boot::detect(host.files(), running);
     if let Some(tool) = tools.boot {
-        draft.resolve(tool, options);
-        draft.predict(tool);
+        let plan = draft.resolve(tool, options);
+        draft.predict(&plan);
     }
     if let Some(other) = tools.by_hand {
         draft.compare(other);
@@ -154,47 +163,41 @@ impl Draft<'_> {
     }
 
     /// Finds the lines that would win over ours, and comments them out where that is wanted and allowed.
-    fn resolve(&mut self, tool: BootTool, options: PersistOptions) {
+    fn resolve(&mut self, tool: BootTool, options: PersistOptions) -> BootPlan {
+        let mut plan = BootPlan::read(&self.overlay, tool);
         for (slot, holding) in &self.claims.boot {
             let Some(held) = &holding.held else { continue };
             // A line at a time: behind the one that wins there may be another.
-            while let Some((lost, line)) = self.lost(tool, slot, held) {
+            while let Some((lost, line)) = self.lost(&plan, slot, held) {
                 let took = options.take_over && line.is_some_and(|place| self.take_over(slot, &place));
                 if !took {
                     self.out.overrides.push(lost);
                     break;
                 }
+                plan = BootPlan::read(&self.overlay, tool);
             }
         }
+        plan
     }
 
-    fn lost(&self, tool: BootTool, slot: &Slot, held: &str) -> Option<(Override, Option<boot::Place>)> {
-        let plan = BootPlan::read(&self.overlay, tool);
-        let decision = boot::decide(&slot.tunable.parse::<Key>().ok()?, &plan);
-        let value = self.value(&decision, slot);
+    fn lost(&self, plan: &BootPlan, slot: &Slot, held: &str) -> Option<(Override, Option<boot::Place>)> {
+        let predicted = self.forecast.predict(plan, &self.start(&slot.tunable)).text;
+        let value = predicted.as_ref().ok().and_then(|text| slot.part(text)).map(str::to_owned);
         if value.as_deref() == Some(held) {
             return None;
         }
+        let decision = boot::decide(&slot.tunable.parse::<Key>().ok()?, plan);
         let ours = |line: &&boot::Assignment| line.place.file == Path::new(BOOT_FILE);
-        let winner = decision.winner.filter(|line| !ours(line));
+        let winner = decision.winner.filter(|line| predicted.is_ok() && !ours(line));
         let lost = Override {
             slot: slot.clone(),
             value,
             place: winner.map(|line| place(&line.place)),
             text: winner.map(|line| format!("{} = {}", slot.tunable, line.value_text())),
             can_take_over: winner.is_some_and(|line| self.removable(&line.place).is_some()),
+            doubt: predicted.err().map(|unread| unread.to_string()),
         };
         Some((lost, winner.map(|line| line.place.clone())))
-    }
-
-    fn value(&self, decision: &Decision<'_>, slot: &Slot) -> Option<String> {
-        let start = self.start(&slot.tunable);
-        let from = start.default.or(start.live).map_or_else(|| "0".to_owned(), str::to_owned);
-        let shown = match fields(&start) {
-            Some(fields) => decision.predict(&from, &fields)?.shown,
-            None => decision.winner?.value_text(),
-        };
-        slot.part(&shown).map(str::to_owned)
     }
 
     fn start<'s>(&'s self, tunable: &'s str) -> Start<'s> {
@@ -221,22 +224,18 @@ impl Draft<'_> {
     }
 
     /// Says which values change at the next boot.
-    fn predict(&mut self, tool: BootTool) {
-        let plan = BootPlan::read(&self.overlay, tool);
-        let tunables: BTreeSet<&String> = self.readings.keys().collect();
-        for tunable in tunables {
-            let before = self.readings[tunable].boot.as_ref().ok().cloned();
-            let Ok(key) = tunable.parse::<Key>() else { continue };
-            let decision = boot::decide(&key, &plan);
-            let after = match decision.writes.is_empty() {
-                true => self.readings[tunable].default.clone(),
-                false => self.value(&decision, &Slot::whole(tunable)),
-            };
+    fn predict(&mut self, plan: &BootPlan) {
+        if self.changed.is_empty() {
+            return;
+        }
+        for (tunable, reading) in self.readings {
+            let before = reading.boot.as_ref().ok().cloned();
+            let after = self.forecast.predict(plan, &self.start(tunable)).text.ok();
             let same = match (&before, &after) {
-                (Some(before), Some(after)) => tune_model::tunable::same_value(before, after),
+                (Some(before), Some(after)) => same_value(before, after),
                 (before, after) => before == after,
             };
-            if !same && !self.changed.is_empty() {
+            if !same {
                 let scope = format!("boot:{BOOT_FILE}");
                 self.out.changes.push(Change { key: tunable.clone(), before, after, scope });
             }
@@ -245,9 +244,10 @@ impl Draft<'_> {
 
     /// Warns where the other common tool, run by hand, would make another value.
     fn compare(&mut self, other: BootTool) {
+        let plan = BootPlan::read(&self.overlay, other);
         for (slot, holding) in &self.claims.boot {
             let Some(held) = &holding.held else { continue };
-            if let Some((lost, _)) = self.lost(other, slot, held) {
+            if let Some((lost, _)) = self.lost(&plan, slot, held) {
                 let line = lost.place.map(|place| format!(" ({place})")).unwrap_or_default();
                 let value = lost.value.unwrap_or_else(|| "another value".to_owned());
                 self.out
