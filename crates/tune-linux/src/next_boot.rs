@@ -151,7 +151,8 @@ pub(crate) fn fields(start: &Start<'_>) -> Option<Fields> {
 /// Takes away what `tune` wrote; `None` where there is nothing of the kind.
 fn without_tune<'a>(files: &'a dyn Files, claims: &ScopeClaims) -> Option<Overlay<'a>> {
     let lines: Vec<_> = claims.boot.values().flat_map(|holding| &holding.taken_over).collect();
-    let ours = files.kind(Path::new(BOOT_FILE)).is_ok() && claims.files.contains_key(Path::new(BOOT_FILE));
+    // Also one that is not as it was left, or whose claims are lost: nobody else writes under that name.
+    let ours = files.kind(Path::new(BOOT_FILE)).is_ok();
     if !ours && lines.is_empty() {
         return None;
     }

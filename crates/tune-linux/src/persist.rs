@@ -27,7 +27,10 @@ const HEADING: &str = "\
 struct Draft<'a> {
     host: &'a dyn Host,
     readings: &'a Readings,
-    claims: &'a ScopeClaims,
+    /// What is held at the next boot; what could not be given back stays.
+    holdings: BTreeMap<Slot, Holding>,
+    /// Lines that were put back, and may be needed out of force for another slot.
+    given_back: Vec<TakenOver>,
     overlay: Overlay<'a>,
     forecast: Forecast,
     out: Persistence,
@@ -46,18 +49,19 @@ pub(crate) fn persist(
     let mut draft = Draft {
         host,
         readings,
-        claims,
+        holdings: claims.boot.clone(),
         overlay,
+        given_back: Vec::new(),
         forecast: Forecast::of(host.files()),
         out: Persistence::default(),
         changed: BTreeSet::new(),
     };
     draft.out.files = before.files.clone();
-    let text = render(&claims.boot, readings);
+    draft.give_back(before, options);
+    let text = render(&draft.holdings, readings);
     if !draft.own_file(before, text, options) {
         return draft.out;
     }
-    draft.give_back(before);
     let running = !matches!(host.scope(), Scope::Image(_));
     let tools = boot::detect(host.files(), running);
     if let Some(tool) = tools.boot {
@@ -106,7 +110,7 @@ impl Draft<'_> {
         let found =
             self.host.files().read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         if found.as_ref() != left && found != text && !options.overwrite_foreign {
-            let slots = before.boot.keys().chain(self.claims.boot.keys()).cloned().collect::<BTreeSet<_>>();
+            let slots = before.boot.keys().chain(self.holdings.keys()).cloned().collect::<BTreeSet<_>>();
             if slots.is_empty() {
                 return false;
             }
@@ -133,43 +137,61 @@ impl Draft<'_> {
         self.changed.insert(path.to_owned());
     }
 
-    /// Puts lines back that were commented out for slots that nobody holds any more.
-    fn give_back(&mut self, before: &ScopeClaims) {
+    /// Puts lines back that were commented out for slots that nobody holds any more. Where somebody else has changed
+    /// one, the slot stays held.
+    fn give_back(&mut self, before: &ScopeClaims, options: PersistOptions) {
         for (slot, holding) in &before.boot {
-            let kept = self.claims.boot.get(slot).is_some_and(|holding| holding.held.is_some());
-            if kept {
+            let kept = self.holdings.get(slot).is_some_and(|holding| holding.held.is_some());
+            let given_back = kept || self.give_back_lines(slot, &holding.taken_over, options);
+            if kept || !given_back {
                 self.out.taken_over.insert(slot.clone(), holding.taken_over.clone());
-                continue;
             }
-            for line in &holding.taken_over {
-                self.give_back_line(slot, line);
+            if !given_back {
+                self.holdings.insert(slot.clone(), holding.clone());
             }
         }
     }
 
-    fn give_back_line(&mut self, slot: &Slot, line: &TakenOver) {
-        let restored = self.overlay.read(&line.path).map_err(|error| error.to_string()).and_then(|content| {
-            boot::restore(&content, line.line.as_bytes()).map_err(|error| error.to_string())
-        });
-        match restored {
-            Ok(content) => self.put(&line.path, Some(content)),
-            Err(found) => self.out.edited.push(Edited {
-                path: line.path.clone(),
-                expected: format!("{}{}", boot::TAKEN_OVER, line.line),
-                found,
-                slots: vec![slot.clone()],
-            }),
+    /// Puts the lines of a slot back, all or none; false when one is not there any more and that is not to be passed
+    /// over.
+    fn give_back_lines(&mut self, slot: &Slot, lines: &[TakenOver], options: PersistOptions) -> bool {
+        let mut restored: BTreeMap<&Path, Vec<u8>> = BTreeMap::new();
+        for line in lines {
+            match self.restored(restored.get(line.path.as_path()), line) {
+                Ok(content) => _ = restored.insert(&line.path, content),
+                Err(found) if options.overwrite_foreign => self.out.warnings.push(format!(
+                    "{}: {:?} is not put back, as somebody else has changed the file: {found}",
+                    line.path.display(),
+                    line.line
+                )),
+                Err(found) => {
+                    let expected = format!("{}{}", boot::TAKEN_OVER, line.line);
+                    let (path, slots) = (line.path.clone(), vec![slot.clone()]);
+                    self.out.edited.push(Edited { path, expected, found, slots });
+                    return false;
+                }
+            }
         }
+        for (path, content) in restored {
+            self.put(path, Some(content));
+        }
+        self.given_back.extend(lines.iter().cloned());
+        true
+    }
+
+    fn restored(&self, so_far: Option<&Vec<u8>>, line: &TakenOver) -> Result<Vec<u8>, String> {
+        let read = || self.overlay.read(&line.path).map_err(|error| error.to_string());
+        let content = so_far.map_or_else(read, |content| Ok(content.clone()))?;
+        boot::restore(&content, line.line.as_bytes()).map_err(|_| "no such line".to_owned())
     }
 
     /// Finds the lines that would win over ours, and comments them out where that is wanted and allowed.
     fn resolve(&mut self, tool: BootTool, options: PersistOptions) -> BootPlan {
         let mut plan = BootPlan::read(&self.overlay, tool);
-        for (slot, holding) in &self.claims.boot {
-            let Some(held) = &holding.held else { continue };
+        for (slot, held) in self.held() {
             // A line at a time: behind the one that wins there may be another.
-            while let Some((lost, line)) = self.lost(&plan, slot, held) {
-                let took = options.take_over && line.is_some_and(|place| self.take_over(slot, &place));
+            while let Some((lost, line)) = self.lost(&plan, &slot, &held) {
+                let took = line.is_some_and(|place| self.take_over(&slot, &place, options));
                 if !took {
                     self.out.overrides.push(lost);
                     break;
@@ -178,6 +200,11 @@ impl Draft<'_> {
             }
         }
         plan
+    }
+
+    fn held(&self) -> Vec<(Slot, String)> {
+        let held = |(slot, holding): (&Slot, &Holding)| Some((slot.clone(), holding.held.clone()?));
+        self.holdings.iter().filter_map(held).collect()
     }
 
     fn lost(&self, plan: &BootPlan, slot: &Slot, held: &str) -> Option<(Override, Option<boot::Place>)> {
@@ -214,12 +241,17 @@ impl Draft<'_> {
         may_comment_out(&self.overlay, place).ok().filter(|real| is_boot_file(real))
     }
 
-    fn take_over(&mut self, slot: &Slot, place: &boot::Place) -> bool {
+    /// Comments a line out: where that is wanted, or where it was out of force so far and another slot needs it so.
+    fn take_over(&mut self, slot: &Slot, place: &boot::Place, options: PersistOptions) -> bool {
         let Some(real) = self.removable(place) else { return false };
         let Ok(content) = self.overlay.read(&real) else { return false };
         let Some(line) = line_text(&content, place.line) else { return false };
-        self.put(&real, Some(comment_out(&content, place.line)));
-        self.out.taken_over.entry(slot.clone()).or_default().push(TakenOver { path: real, line });
+        let taken = TakenOver { path: real, line };
+        if !options.take_over && !self.given_back.contains(&taken) {
+            return false;
+        }
+        self.put(&taken.path, Some(comment_out(&content, place.line)));
+        self.out.taken_over.entry(slot.clone()).or_default().push(taken);
         true
     }
 
@@ -245,9 +277,8 @@ impl Draft<'_> {
     /// Warns where the other common tool, run by hand, would make another value.
     fn compare(&mut self, other: BootTool) {
         let plan = BootPlan::read(&self.overlay, other);
-        for (slot, holding) in &self.claims.boot {
-            let Some(held) = &holding.held else { continue };
-            if let Some((lost, _)) = self.lost(&plan, slot, held) {
+        for (slot, held) in self.held() {
+            if let Some((lost, _)) = self.lost(&plan, &slot, &held) {
                 let line = lost.place.map(|place| format!(" ({place})")).unwrap_or_default();
                 let value = lost.value.unwrap_or_else(|| "another value".to_owned());
                 self.out
