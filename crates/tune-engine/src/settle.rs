@@ -138,7 +138,7 @@ impl Settlement<'_> {
                 moves.push(Move { slot, value, serves });
             }
         }
-        self.finish_runtime(&moves, &live, settled);
+        self.finish_runtime(&moves, (&live, &view), settled);
     }
 
     /// Keeps in mind what is left in a slot. A value that satisfies and that somebody else has set is not ours.
@@ -165,9 +165,9 @@ impl Settlement<'_> {
         persisted && self.of_an_earlier_boot(slot)
     }
 
-    fn finish_runtime(&self, moves: &[Move], live: &View<'_>, settled: &mut Settled) {
+    fn finish_runtime(&self, moves: &[Move], views: (&View<'_>, &View<'_>), settled: &mut Settled) {
         if self.foreign_is_refused {
-            let dangers = steps::dangers(self.backend, self.host, moves, live, Layer::Runtime, self.options);
+            let dangers = steps::dangers(self.backend, self.host, moves, views, Layer::Runtime, self.options);
             settled.refusals.extend(dangers);
         }
         let (steps, changes) = steps::live_steps(self.backend, self.host, self.readings, moves);
@@ -260,7 +260,8 @@ impl Settlement<'_> {
             }
         }
         if self.foreign_is_refused {
-            let dangers = steps::dangers(self.backend, self.host, &moves, &base, Layer::Boot, self.options);
+            let dangers =
+                steps::dangers(self.backend, self.host, &moves, (&base, &view), Layer::Boot, self.options);
             settled.refusals.extend(dangers);
         }
         settled.moved.insert(Layer::Boot, moves.into_iter().map(|change| change.slot).collect());

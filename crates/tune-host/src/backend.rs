@@ -190,8 +190,16 @@ pub trait Backend {
     /// Reads tunables: now, after the next boot, and by default.
     fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings;
 
-    /// Returns why a new value would be dangerous on this host as it is used now, if it would.
-    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String>;
+    /// Returns why a new value would be dangerous on this host as it is used now, if it would. `present` is the
+    /// tunable's live text where that changes, `planned` the whole text that is planned.
+    fn hazard(
+        &self,
+        host: &dyn Host,
+        slot: &Slot,
+        value: &str,
+        present: Option<&str>,
+        planned: &str,
+    ) -> Option<String>;
 
     /// Plans the boot files for `claims`, whose boot layer says what is wanted; `before` is the state as it is.
     fn persist(
