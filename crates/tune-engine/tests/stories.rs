@@ -128,6 +128,7 @@ impl HostFile {
                 .with("/usr/sbin/sysctl", ""),
             "procps" => files.with("/etc/init.d/procps", "").with("/usr/sbin/sysctl", ""),
             "image" => files.with("/usr/lib/systemd/systemd-sysctl", "").with_directory("/etc/sysctl.d"),
+            "empty image" => files.with_directory("/etc/sysctl.d"),
             "none" => files,
             other => panic!("unknown boot tool {other:?}"),
         };
@@ -141,7 +142,7 @@ impl HostFile {
         tunables.extend(self.tunables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         tunables.retain(|name, _| !self.missing.iter().any(|missing| missing == name));
         let mut host = FakeHost::new().with_files(files).with_isolation(isolation);
-        if self.tool == "image" {
+        if self.tool.ends_with("image") {
             let identity = tune_host::Identity { kernel: None, release: None, host_name: None };
             host = host.with_scope(Scope::Image("/image".into())).with_identity(identity).with_ram(self.ram);
         }
