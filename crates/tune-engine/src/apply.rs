@@ -95,6 +95,11 @@ fn sort_out<'a>(wishes: &'a [Wish], findings: &[Finding], options: &Options) -> 
                 message: format!("{subject} cannot be met here: {note}"),
                 hints: vec!["leave out what this system has nothing of: --skip-unsupported".to_owned()],
             }),
+            Status::Unreadable
+                if (finding.live, finding.boot) == (Verdict::NotApplicable, Verdict::NotApplicable) =>
+            {
+                sorted.refusals.push(nowhere(subject));
+            }
             Status::Unreadable if finding.live == Verdict::Unknown => sorted.refusals.push(Refusal {
                 kind: RefusalKind::Unreadable,
                 subject: Some(subject.clone()),
@@ -111,6 +116,17 @@ fn sort_out<'a>(wishes: &'a [Wish], findings: &[Finding], options: &Options) -> 
         }
     }
     sorted
+}
+
+fn nowhere(subject: &Subject) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Unsupported,
+        subject: Some(subject.clone()),
+        message: format!(
+            "{subject} cannot be set: there is no running kernel here, and nothing that sets it at boot"
+        ),
+        hints: Vec::new(),
+    }
 }
 
 /// A live value that satisfies is never copied to the boot files, also where the boot value cannot be told.

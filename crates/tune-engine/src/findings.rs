@@ -139,6 +139,9 @@ fn judge_layers(backend: &dyn Backend, host: &dyn Host, finding: &mut Finding, r
     finding.boot_effective = next.effective;
     let cautions = if image { next.cautions } else { now.cautions };
     finding.notes.extend(cautions);
+    if (finding.live, finding.boot) == (Verdict::NotApplicable, Verdict::NotApplicable) {
+        finding.notes.push("there is no running kernel here, and nothing that sets it at boot".to_owned());
+    }
     let mutability = finding.mutability.unwrap_or(Mutability::Live);
     finding.status = Status::of(finding.live, finding.boot, mutability);
 }
