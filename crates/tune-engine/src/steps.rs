@@ -70,7 +70,7 @@ pub(crate) fn dangers(
     backend: &dyn Backend,
     host: &dyn Host,
     moves: &[Move],
-    before: &View<'_>,
+    (before, after): (&View<'_>, &View<'_>),
     layer: Layer,
     options: &Options,
 ) -> Vec<Refusal> {
@@ -81,8 +81,9 @@ pub(crate) fn dangers(
             || options.allow_unsafe.contains(&Subject::Tunable(change.slot.clone()));
         let present = before.text(&change.slot.tunable).ok();
         let now = (layer == Layer::Runtime).then_some(present.as_deref()).flatten();
-        let danger = outside(backend, change)
-            .or_else(|| Some((RefusalKind::Unsafe, backend.hazard(host, &change.slot, &change.value, now)?)));
+        let planned = after.text(&change.slot.tunable).unwrap_or_default();
+        let hazard = || backend.hazard(host, &change.slot, &change.value, now, &planned);
+        let danger = outside(backend, change).or_else(|| Some((RefusalKind::Unsafe, hazard()?)));
         if let Some((kind, message)) = danger
             && !(allowed && kind == RefusalKind::Unsafe)
         {

@@ -40,10 +40,22 @@ impl<'a> View<'a> {
         Self { readings, base: Base::Default, planned: BTreeMap::new() }
     }
 
-    /// Lays the planned value of a slot over what is there.
+    /// Lays the planned value of a slot over what is there. A tunable is written whole: where the values of its other
+    /// fields are not known in this layer, they stay what they are now, and where that is not known either nothing can
+    /// be planned.
     pub fn plan(&mut self, slot: &Slot, value: &str) {
-        let text = self.text(&slot.tunable).unwrap_or_default();
-        self.planned.insert(slot.tunable.clone(), slot.replaced(&text, value));
+        match self.text(&slot.tunable).or_else(|_| self.as_it_is(&slot.tunable)) {
+            Err(_) if slot.field.is_some() => {}
+            text => {
+                _ = self.planned.insert(slot.tunable.clone(), slot.replaced(&text.unwrap_or_default(), value))
+            }
+        }
+    }
+
+    fn as_it_is(&self, tunable: &str) -> Text {
+        let unread = || Unread::Unclear(format!("{tunable} was not read"));
+        let reading = self.readings.get(tunable).ok_or_else(unread)?;
+        reading.boot.clone().or_else(|_| reading.live.clone())
     }
 
     /// Returns a slot's text.

@@ -79,6 +79,8 @@ pub struct Override {
     pub text: Option<String>,
     /// Whether `--take-over` could comment it out.
     pub can_take_over: bool,
+    /// Why it cannot be told which line wins, where it cannot.
+    pub doubt: Option<String>,
 }
 
 /// What has to be done so that the next boot makes the wanted values.
@@ -188,8 +190,16 @@ pub trait Backend {
     /// Reads tunables: now, after the next boot, and by default.
     fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings;
 
-    /// Returns why a new value would be dangerous on this host as it is used now, if it would.
-    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String>;
+    /// Returns why a new value would be dangerous on this host as it is used now, if it would. `present` is the
+    /// tunable's live text where that changes, `planned` the whole text that is planned.
+    fn hazard(
+        &self,
+        host: &dyn Host,
+        slot: &Slot,
+        value: &str,
+        present: Option<&str>,
+        planned: &str,
+    ) -> Option<String>;
 
     /// Plans the boot files for `claims`, whose boot layer says what is wanted; `before` is the state as it is.
     fn persist(

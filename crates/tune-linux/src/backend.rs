@@ -66,8 +66,15 @@ impl Backend for Linux {
         read::read(host, tunables, claims)
     }
 
-    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String> {
-        hazard::hazard(host, slot, value, present)
+    fn hazard(
+        &self,
+        host: &dyn Host,
+        slot: &Slot,
+        value: &str,
+        present: Option<&str>,
+        planned: &str,
+    ) -> Option<String> {
+        hazard::hazard(host, slot, value, present, planned)
     }
 
     fn persist(

@@ -7,13 +7,18 @@ use tune_model::tunable::integers;
 use crate::use_now::{memory, number_in, tcp_use};
 
 /// Returns why a new value would be dangerous; `present` is the tunable's live text when it is the live value that
-/// changes.
-pub(crate) fn hazard(host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String> {
+/// changes, and `planned` the whole text that is planned.
+pub(crate) fn hazard(
+    host: &dyn Host,
+    slot: &Slot,
+    value: &str,
+    present: Option<&str>,
+    planned: &str,
+) -> Option<String> {
     let wanted: i128 = value.parse().ok()?;
-    let present = present.and_then(integers);
-    let now = present.as_ref().and_then(|fields| fields.get(slot.field.unwrap_or(0)).copied());
+    let now = present.and_then(|text| slot.part(text)).and_then(|text| text.parse().ok());
     too_much_memory(host, slot, wanted)
-        .or_else(|| out_of_order(slot, wanted, present.as_deref()?))
+        .or_else(|| out_of_order(slot, &integers(planned)?))
         .or_else(|| below_use(host, slot, wanted, now?))
 }
 
@@ -33,14 +38,12 @@ fn too_much_memory(host: &dyn Host, slot: &Slot, wanted: i128) -> Option<String>
 }
 
 /// Rows of limits are meant to ascend; the kernel does not check.
-fn out_of_order(slot: &Slot, wanted: i128, fields: &[i128]) -> Option<String> {
+fn out_of_order(slot: &Slot, planned: &[i128]) -> Option<String> {
     const ASCENDING: &[&str] =
         &["net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"];
-    let at = slot.field.filter(|_| ASCENDING.contains(&slot.tunable.as_str()))?;
-    let mut after = fields.to_vec();
-    *after.get_mut(at)? = wanted;
-    (!after.is_sorted()).then(|| {
-        let shown: Vec<_> = after.iter().map(ToString::to_string).collect();
+    let meant = ASCENDING.contains(&slot.tunable.as_str());
+    (meant && !planned.is_sorted()).then(|| {
+        let shown: Vec<_> = planned.iter().map(ToString::to_string).collect();
         format!("{} = {} does not ascend", slot.tunable, shown.join(" "))
     })
 }
