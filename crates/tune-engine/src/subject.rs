@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tune_host::{Assessment, Backend, Provision, Targets, Unsolvable, solve_scalar};
 use tune_model::reading::{Layer, Readings, Text, Unread, Values};
-use tune_model::{Effective, Kind, Limits, Quantity, Slot, Storable, Subject};
+use tune_model::{Effective, Kind, Limits, Quantity, Slot, Subject};
 
 /// A look at the values of one layer, with planned values laid over them.
 #[derive(Debug, Clone)]
@@ -156,8 +156,5 @@ fn solve_native(
     limits: &Limits,
     view: &View<'_>,
 ) -> Result<i128, Unsolvable> {
-    let row = backend.catalog().get(&slot.tunable);
-    let accepted = row.and_then(|row| row.accepted_in(slot.field));
-    let (low, high) = accepted.unwrap_or((i128::from(i32::MIN), i128::from(i32::MAX)));
-    solve_scalar(Kind::Native, &Storable::every(1, low, high), limits, &native(backend, slot, view))
+    solve_scalar(Kind::Native, &backend.native_storable(slot), limits, &native(backend, slot, view))
 }
