@@ -5,6 +5,7 @@ pub mod outcome_cases;
 pub mod outcome_defaults;
 pub mod outcome_lab;
 pub mod outcome_matrix;
+pub mod settings_page;
 pub mod sysctl_trees;
 
 use std::io::Write;
