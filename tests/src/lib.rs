@@ -1,6 +1,9 @@
 //! What the tests of the whole share: when a test may run, and laboratories to run the real tools in.
 
+pub mod binary;
 pub mod boot_lab;
+pub mod files;
+pub mod namespace;
 pub mod sysctl_trees;
 
 use std::io::Write;
