@@ -1,6 +1,7 @@
 //! What the tests of the whole share: when a test may run, and laboratories to run the real tools in.
 
 pub mod boot_lab;
+pub mod sandbox;
 pub mod sysctl_trees;
 
 use std::io::Write;
