@@ -2,14 +2,18 @@
 
 pub mod binary;
 pub mod boot_lab;
+pub mod files;
+pub mod namespace;
 pub mod outcome_cases;
 pub mod outcome_defaults;
 pub mod outcome_lab;
 pub mod outcome_matrix;
+pub mod sandbox;
 pub mod settings_page;
-pub mod files;
-pub mod namespace;
 pub mod sysctl_trees;
+<<<<<<< HEAD
+=======
+>>>>>>> bad
 
 use std::io::Write;
 
