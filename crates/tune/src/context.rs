@@ -191,7 +191,7 @@ fn host(global: &Global) -> Result<LiveHost, CliError> {
 
 fn own_scope(host: &LiveHost) -> String {
     match host.namespace() {
-        Some(namespace) => format!("netns:{}", namespace.inode),
+        Some(namespace) => format!("netns:[{}]", namespace.inode),
         None => "host".to_owned(),
     }
 }

@@ -117,13 +117,15 @@ fn is_at(path: &Path, wanted: &Namespace) -> bool {
 /// Opens the very namespace that was meant: a name or process id may stand for another one by now, and the namespace
 /// may go on under another.
 fn open_namespace(wanted: &Namespace) -> Result<File, NamespaceError> {
-    let by_name = namespace_path(&wanted.name).into_iter();
-    let named = entries("/run/netns").map(|entry| entry.path());
-    let of_processes = entries("/proc").map(|entry| entry.path().join("ns/net"));
-    let mut candidates = by_name.chain(named).chain(of_processes);
-    let path = candidates.find(|path| is_at(path, wanted));
+    let path = namespace_path(&wanted.name).into_iter().chain(everywhere()).find(|path| is_at(path, wanted));
     let path = path.ok_or_else(|| NamespaceError::Missing(wanted.name.clone()))?;
     File::open(path).map_err(|error| failed(&wanted.name, &error))
+}
+
+/// Returns where namespaces can be found: by their names, and at the processes in them.
+fn everywhere() -> impl Iterator<Item = PathBuf> {
+    let named = entries("/run/netns").map(|entry| entry.path());
+    named.chain(entries("/proc").map(|entry| entry.path().join("ns/net")))
 }
 
 fn entries(directory: &str) -> impl Iterator<Item = std::fs::DirEntry> {
@@ -142,6 +144,10 @@ pub(crate) fn find_namespace(name: &str) -> Result<Namespace, NamespaceError> {
 }
 
 fn namespace_path(name: &str) -> Option<PathBuf> {
+    if let Some(inode) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        let inode: u64 = inode.parse().ok()?;
+        return everywhere().find(|path| std::fs::metadata(path).is_ok_and(|found| found.ino() == inode));
+    }
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         return None;
     }

@@ -233,6 +233,7 @@ pub(crate) fn recover(
     let boot_id = context.host.boot_id();
     let permit = Permit(context);
     let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
+    foreign_scope(context)?;
     let recovered = locked.recover(&surroundings)?;
     if let Some(found) = &recovered
         && !context.quiet
@@ -243,6 +244,21 @@ pub(crate) fn recover(
         ));
     }
     Ok(recovered)
+}
+
+/// A transaction of the host must not be taken up from a private network namespace: it would reach other values.
+fn foreign_scope(context: &Context) -> Result<(), CliError> {
+    let open = existing_store(context)?.map(|store| store.open_transaction()).transpose()?.flatten();
+    match open {
+        Some(entry) if entry.scope == "host" && context.host.namespace().is_some() => {
+            let message = format!(
+                "transaction {} was interrupted on the host, and this is another network namespace",
+                entry.id
+            );
+            Err(CliError::failed(message).hint("run tune recover on the host first"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the transaction store's view of who is at work.
