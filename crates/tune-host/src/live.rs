@@ -168,8 +168,17 @@ impl Host for LiveHost {
     }
 }
 
+/// A step without a namespace is the host's: taken up from a private one, it would reach the wrong kernel values.
+fn elsewhere(namespace: Option<&Namespace>) -> Option<String> {
+    let private = namespace.is_none() && sys::isolation() != Isolation::None;
+    private.then(|| "it belongs to the host's network namespace; run tune there".to_owned())
+}
+
 impl Machine for LiveHost {
     fn read_in(&self, namespace: Option<&Namespace>, name: &str) -> Result<String, ReadError> {
+        if let Some(reason) = elsewhere(namespace) {
+            return Err(ReadError::Failed { name: name.to_owned(), reason });
+        }
         match sys::within(namespace, || sys::read_tunable(name)) {
             Ok(read) => read,
             Err(NamespaceError::Missing(gone)) => Err(ReadError::NamespaceGone(gone)),
@@ -178,6 +187,9 @@ impl Machine for LiveHost {
     }
 
     fn write_in(&self, namespace: Option<&Namespace>, name: &str, value: &str) -> Result<(), WriteError> {
+        if let Some(reason) = elsewhere(namespace) {
+            return Err(WriteError::Failed { name: name.to_owned(), reason });
+        }
         match sys::within(namespace, || sys::write_tunable(name, value)) {
             Ok(written) => written,
             Err(NamespaceError::Missing(gone)) => Err(WriteError::NamespaceGone(gone)),

@@ -16,19 +16,29 @@ use tune_model::plan::Namespace;
 use crate::host::{Isolation, ReadError, WriteError};
 use crate::live::NamespaceError;
 
-/// The kernel answers a second `read` of a number with nothing, so the first must have room for everything.
-const ROOM: usize = 64 << 10;
+/// Room for every number and row of numbers. The kernel answers a second `read` of those with nothing, so the first
+/// must have room for everything.
+const ROOM: usize = 4 << 10;
+/// Room for the longest list, such as reserved ports.
+const MORE_ROOM: usize = 64 << 10;
 
 pub(crate) fn read_tunable(name: &str) -> Result<String, ReadError> {
     let path = crate::sysctl_path(name).ok_or_else(|| ReadError::BadName(name.to_owned()))?;
-    let read = || {
-        let mut buffer = vec![0; ROOM];
-        let length = File::open(&path)?.read(&mut buffer)?;
-        buffer.truncate(length);
-        Ok(buffer)
+    let mut buffer = [0; ROOM];
+    let read = File::open(&path).and_then(|mut file| file.read(&mut buffer));
+    let bytes = match read {
+        Ok(ROOM) => read_long(&path).map_err(|error| read_error(name, &error))?,
+        Ok(length) => buffer[..length].to_vec(),
+        Err(error) => return Err(read_error(name, &error)),
     };
-    let bytes = read().map_err(|error: io::Error| read_error(name, &error))?;
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
+fn read_long(path: &Path) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0; MORE_ROOM];
+    let length = File::open(path)?.read(&mut buffer)?;
+    buffer.truncate(length);
+    Ok(buffer)
 }
 
 fn read_error(name: &str, error: &io::Error) -> ReadError {
