@@ -11,9 +11,6 @@ pub mod outcome_matrix;
 pub mod sandbox;
 pub mod settings_page;
 pub mod sysctl_trees;
-<<<<<<< HEAD
-=======
->>>>>>> bad
 
 use std::io::Write;
 
