@@ -47,7 +47,8 @@ impl<'a> View<'a> {
         match self.text(&slot.tunable).or_else(|_| self.as_it_is(&slot.tunable)) {
             Err(_) if slot.field.is_some() => {}
             text => {
-                _ = self.planned.insert(slot.tunable.clone(), slot.replaced(&text.unwrap_or_default(), value))
+                let text = slot.replaced(&text.unwrap_or_default(), value);
+                self.planned.insert(slot.tunable.clone(), text);
             }
         }
     }
