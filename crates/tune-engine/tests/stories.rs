@@ -340,10 +340,10 @@ impl Story {
     fn step(&mut self, effect: &Effect) {
         match effect {
             Effect::SetTunable { tunable, after, .. } => {
-                self.say(format!("step: set {tunable} = {}", after.replace('\t', " ")))
+                self.say(format!("step: set {tunable} = {}", after.replace('\t', " ")));
             }
             Effect::ReplaceFile { path, after: None, .. } => {
-                self.say(format!("step: remove {}", path.display()))
+                self.say(format!("step: remove {}", path.display()));
             }
             Effect::ReplaceFile { path, after: Some(image), before } => {
                 self.say(format!("step: write {} mode {:o} owner {}", path.display(), image.mode, image.uid));
