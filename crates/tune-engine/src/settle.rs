@@ -133,12 +133,22 @@ impl Settlement<'_> {
                 self.conflict(&slot, &now, settled);
                 continue;
             }
+            if now != value {
+                settled.warnings.extend(self.drifted(&slot, &now));
+            }
             self.hold(&slot, &now, &value);
             if now != value {
                 moves.push(Move { slot, value, serves });
             }
         }
         self.finish_runtime(&moves, (&live, &view), settled);
+    }
+
+    /// Says that somebody else has changed what is set again now.
+    fn drifted(&self, slot: &Slot, now: &str) -> Option<String> {
+        let holding = self.before.runtime.get(slot).filter(|holding| holding.boot_id == self.boot_id)?;
+        let held = holding.held.as_deref().filter(|held| *held != now && self.foreign_is_refused)?;
+        Some(format!("{slot} was changed to {now} by somebody else since tune left {held} there"))
     }
 
     /// Keeps in mind what is left in a slot. A value that satisfies and that somebody else has set is not ours.

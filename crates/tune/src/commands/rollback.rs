@@ -2,6 +2,7 @@
 
 use tune_engine::Release;
 use tune_host::NamespaceError;
+use tune_model::Claims;
 use tune_model::transaction::{Action, Entry, TransactionState};
 
 use super::change::{Intent, Wanted, again, existing_store};
@@ -11,11 +12,11 @@ use crate::context::Context;
 use crate::error::CliError;
 
 pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, CliError> {
-    let history = match existing_store(&context)? {
-        Some(store) => store.history()?,
-        None => Vec::new(),
+    let (history, claims) = match existing_store(&context)? {
+        Some(store) => (store.history()?, store.claims()?),
+        None => (Vec::new(), Claims::default()),
     };
-    let entry = find(&history, id)?.clone();
+    let entry = find(&history, &claims, id)?.clone();
     let of = entry.id;
     let (context, intent) = place(context, &entry)?;
     Wanted {
@@ -41,19 +42,23 @@ fn place(context: Context, entry: &Entry) -> Result<(Context, Intent), CliError>
     }
 }
 
-fn find(history: &[Entry], id: Option<u64>) -> Result<&Entry, CliError> {
+fn find<'h>(history: &'h [Entry], claims: &Claims, id: Option<u64>) -> Result<&'h Entry, CliError> {
     let Some(id) = id else {
-        let last = history.iter().rev().find(|entry| can_be_undone(entry));
+        let last = history.iter().rev().find(|entry| can_be_undone(entry) && holds(claims, entry.id));
         return last.ok_or_else(|| CliError::failed("there is no transaction to take back"));
     };
     let entry = history.iter().find(|entry| entry.id == id);
     let entry = entry.ok_or_else(|| {
         CliError::failed(format!("there is no transaction {id}")).hint("see which there are: tune history")
     })?;
-    if can_be_undone(entry) {
+    if can_be_undone(entry) && holds(claims, id) {
         return Ok(entry);
     }
     Err(match (&entry.action, entry.state) {
+        _ if can_be_undone(entry) => CliError::failed(format!(
+            "nothing of transaction {id} is held any more: later ones took its values over"
+        ))
+        .hint("see what is held, and by which transaction: tune active"),
         (Action::Rollback { of }, _) => {
             CliError::failed(format!("transaction {id} is itself a rollback of {of}"))
                 .hint("apply the profile again")
@@ -62,6 +67,12 @@ fn find(history: &[Entry], id: Option<u64>) -> Result<&Entry, CliError> {
             CliError::failed(format!("transaction {id} is {state}; nothing of it is left to take back"))
         }
     })
+}
+
+/// Tells whether a transaction still holds something: turning its profile off, or applying it again, takes that away.
+fn holds(claims: &Claims, id: u64) -> bool {
+    let holdings = claims.scopes.values().flat_map(|scope| scope.runtime.values().chain(scope.boot.values()));
+    holdings.flat_map(|holding| &holding.claims).any(|claim| claim.transaction == id)
 }
 
 const fn can_be_undone(entry: &Entry) -> bool {

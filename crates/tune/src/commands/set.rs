@@ -14,7 +14,7 @@ use crate::exit;
 pub(crate) fn run(context: &Context, assignments: &[String], change: &Change) -> Result<u8, CliError> {
     let resolved: Resolved = one_off(assignments, Catalog::of, context.backend.system())
         .map_err(|mistakes| CliError::new("usage", exit::USAGE, mistakes.to_string()))?;
-    let profiles = one_each(&digested(resolved, &change.allow_unsafe)?);
+    let profiles = one_each(&digested(resolved, &change.allow_unsafe).map_err(CliError::as_usage)?);
     let action = Action::Apply { profiles: profiles.iter().map(|profile| profile.name.clone()).collect() };
     Wanted {
         intent: Intent::Apply(profiles),
