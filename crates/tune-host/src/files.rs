@@ -178,13 +178,19 @@ impl RootedFiles {
         &self.root
     }
 
-    /// Returns where `path` really is, every link resolved inside the root; the last part need not exist.
+    /// Tells whether these are the files of the running system, whose links lead where they say.
+    fn is_live(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// Returns where `path` is below the root, every link resolved inside of it; the last part need not exist. On the
+    /// running system that is the path itself.
     ///
     /// # Errors
     ///
     /// [`FileError::Missing`] when a directory on the way does not exist, [`FileError::Other`] on a link loop.
     pub fn locate(&self, path: &Path) -> Result<PathBuf, FileError> {
-        if self.root == Path::new("/") {
+        if self.is_live() {
             return Ok(path.to_owned());
         }
         Ok(self.outside(&self.resolve(path)?))
@@ -283,8 +289,10 @@ impl Files for RootedFiles {
     }
 
     fn kind(&self, path: &Path) -> Result<FileKind, FileError> {
-        let found =
-            std::fs::symlink_metadata(self.locate(path)?).map_err(|error| file_error(path, &error))?;
+        let real = self.locate(path)?;
+        // Below a root every link is resolved by now; on the running system the kernel does that.
+        let found = if self.is_live() { std::fs::metadata(real) } else { std::fs::symlink_metadata(real) };
+        let found = found.map_err(|error| file_error(path, &error))?;
         Ok(match found.file_type() {
             kind if kind.is_dir() => FileKind::Directory,
             kind if kind.is_file() => FileKind::Regular,
@@ -426,5 +434,37 @@ impl Files for MemoryFiles {
 
     fn real_path(&self, path: &Path) -> Result<PathBuf, FileError> {
         Ok(self.find(path)?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Debian and others ship `99-sysctl.conf -> ../sysctl.conf`.
+    #[test]
+    fn links_are_followed_below_a_root_and_on_the_running_system() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("sysctl.d")).unwrap();
+        std::fs::write(root.join("sysctl.conf"), "a = 1\n").unwrap();
+        symlink("../sysctl.conf", root.join("sysctl.d/99-sysctl.conf")).unwrap();
+        symlink("nowhere", root.join("sysctl.d/98.conf")).unwrap();
+        symlink("sysctl.d", root.join("linked.d")).unwrap();
+        for (files, at) in
+            [(RootedFiles::new(&root), Path::new("/")), (RootedFiles::new("/"), root.as_path())]
+        {
+            let link = at.join("linked.d/99-sysctl.conf");
+            assert_eq!(files.kind(&link), Ok(FileKind::Regular));
+            assert_eq!(files.read(&link).unwrap(), b"a = 1\n");
+            assert_eq!(files.real_path(&link).unwrap(), at.join("sysctl.conf"));
+            assert_eq!(files.kind(&at.join("linked.d")), Ok(FileKind::Directory));
+            assert_eq!(files.names(&at.join("linked.d")).unwrap().len(), 2);
+            let dangling = at.join("sysctl.d/98.conf");
+            assert_eq!(files.kind(&dangling), Err(FileError::Missing(dangling)));
+        }
     }
 }
