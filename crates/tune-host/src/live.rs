@@ -69,6 +69,17 @@ impl LiveHost {
         })
     }
 
+    /// The very network namespace that was looked at before, whatever its name stands for by now.
+    ///
+    /// # Errors
+    ///
+    /// Any [`NamespaceError`]; [`NamespaceError::Missing`] when nothing holds it any more.
+    pub fn again(namespace: Namespace) -> Result<Self, NamespaceError> {
+        sys::within(Some(&namespace), || ())?;
+        let scope = Scope::Namespace(namespace);
+        Ok(Self { files: RootedFiles::new("/"), scope, ram: None, isolation: OnceLock::new() })
+    }
+
     /// An offline image below `root`, of a machine with `ram` bytes of memory, where that is known.
     pub fn image(root: impl Into<PathBuf>, ram: Option<u64>) -> Self {
         let root = root.into();
