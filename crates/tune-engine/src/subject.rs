@@ -44,11 +44,10 @@ impl<'a> View<'a> {
     /// fields are not known in this layer, they stay what they are now, and where that is not known either nothing can
     /// be planned.
     pub fn plan(&mut self, slot: &Slot, value: &str) {
-        match self.text(&slot.tunable).or_else(|_| self.as_it_is(&slot.tunable)) {
-            Err(_) if slot.field.is_some() => {}
-            text => {
-                _ = self.planned.insert(slot.tunable.clone(), slot.replaced(&text.unwrap_or_default(), value))
-            }
+        let text = self.text(&slot.tunable).or_else(|_| self.as_it_is(&slot.tunable));
+        if text.is_ok() || slot.field.is_none() {
+            let planned = slot.replaced(&text.unwrap_or_default(), value);
+            self.planned.insert(slot.tunable.clone(), planned);
         }
     }
 

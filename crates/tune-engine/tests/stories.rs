@@ -340,21 +340,18 @@ impl Story {
     }
 
     fn step(&mut self, effect: &Effect) {
-        match effect {
+        let told = match effect {
             Effect::SetTunable { tunable, after, .. } => {
-                self.say(format!("step: set {tunable} = {}", after.replace('\t', " ")))
+                format!("set {tunable} = {}", after.replace('\t', " "))
             }
-            Effect::ReplaceFile { path, after: None, .. } => {
-                self.say(format!("step: remove {}", path.display()))
-            }
+            Effect::ReplaceFile { path, after: None, .. } => format!("remove {}", path.display()),
             Effect::ReplaceFile { path, after: Some(image), before } => {
-                self.say(format!("step: write {} mode {:o} owner {}", path.display(), image.mode, image.uid));
-                assert!(
-                    before.as_ref().is_none_or(|before| before.mode == image.mode && before.uid == image.uid)
-                );
+                assert!(before.as_ref().is_none_or(|old| (old.mode, old.uid) == (image.mode, image.uid)));
+                format!("write {} mode {:o} owner {}", path.display(), image.mode, image.uid)
             }
-            other => self.say(format!("step: make {}", other.target())),
-        }
+            other => format!("make {}", other.target()),
+        };
+        self.say(format!("step: {told}"));
     }
 
     fn show(&mut self, path: &str) {

@@ -39,6 +39,7 @@ struct Draft<'a> {
 }
 
 /// What is to become of the boot files.
+#[derive(Clone, Copy)]
 pub(crate) struct Change<'a> {
     /// The claims as they are.
     pub(crate) before: &'a ScopeClaims,
