@@ -1,6 +1,15 @@
 //! What the tests of the whole share: when a test may run, and laboratories to run the real tools in.
 
+pub mod binary;
 pub mod boot_lab;
+pub mod files;
+pub mod namespace;
+pub mod outcome_cases;
+pub mod outcome_defaults;
+pub mod outcome_lab;
+pub mod outcome_matrix;
+pub mod sandbox;
+pub mod settings_page;
 pub mod sysctl_trees;
 
 use std::io::Write;

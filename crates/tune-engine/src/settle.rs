@@ -291,6 +291,10 @@ impl Settlement<'_> {
         let mut found = self.backend.persist(self.host, self.before, &self.after, self.readings, options);
         for (slot, lines) in std::mem::take(&mut found.taken_over) {
             if let Some(holding) = self.after.boot.get_mut(&slot) {
+                if holding.taken_over != lines {
+                    // Taking this transaction back has to give the line back.
+                    settled.moved.entry(Layer::Boot).or_default().insert(slot);
+                }
                 holding.taken_over = lines;
             }
         }

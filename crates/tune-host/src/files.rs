@@ -178,19 +178,13 @@ impl RootedFiles {
         &self.root
     }
 
-    /// Tells whether these are the files of the running system, whose links lead where they say.
-    fn is_live(&self) -> bool {
-        self.root == Path::new("/")
-    }
-
-    /// Returns where `path` is below the root, every link resolved inside of it; the last part need not exist. On the
-    /// running system that is the path itself.
+    /// Returns where `path` really is, every link resolved inside the root; the last part need not exist.
     ///
     /// # Errors
     ///
     /// [`FileError::Missing`] when a directory on the way does not exist, [`FileError::Other`] on a link loop.
     pub fn locate(&self, path: &Path) -> Result<PathBuf, FileError> {
-        if self.is_live() {
+        if self.root == Path::new("/") {
             return Ok(path.to_owned());
         }
         Ok(self.outside(&self.resolve(path)?))
@@ -289,10 +283,7 @@ impl Files for RootedFiles {
     }
 
     fn kind(&self, path: &Path) -> Result<FileKind, FileError> {
-        let real = self.locate(path)?;
-        // Below a root every link is resolved by now; on the running system the kernel does that.
-        let found = if self.is_live() { std::fs::metadata(real) } else { std::fs::symlink_metadata(real) };
-        let found = found.map_err(|error| file_error(path, &error))?;
+        let found = std::fs::metadata(self.locate(path)?).map_err(|error| file_error(path, &error))?;
         Ok(match found.file_type() {
             kind if kind.is_dir() => FileKind::Directory,
             kind if kind.is_file() => FileKind::Regular,
@@ -440,31 +431,29 @@ impl Files for MemoryFiles {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::os::unix::fs::symlink;
-
     use super::*;
 
-    /// Debian and others ship `99-sysctl.conf -> ../sysctl.conf`.
     #[test]
-    fn links_are_followed_below_a_root_and_on_the_running_system() {
+    fn links_are_followed_inside_the_root_and_on_the_running_system() {
         let directory = tempfile::tempdir().unwrap();
-        let root = directory.path().canonicalize().unwrap();
-        std::fs::create_dir(root.join("sysctl.d")).unwrap();
-        std::fs::write(root.join("sysctl.conf"), "a = 1\n").unwrap();
-        symlink("../sysctl.conf", root.join("sysctl.d/99-sysctl.conf")).unwrap();
-        symlink("nowhere", root.join("sysctl.d/98.conf")).unwrap();
-        symlink("sysctl.d", root.join("linked.d")).unwrap();
-        for (files, at) in
-            [(RootedFiles::new(&root), Path::new("/")), (RootedFiles::new("/"), root.as_path())]
-        {
-            let link = at.join("linked.d/99-sysctl.conf");
-            assert_eq!(files.kind(&link), Ok(FileKind::Regular));
-            assert_eq!(files.read(&link).unwrap(), b"a = 1\n");
-            assert_eq!(files.real_path(&link).unwrap(), at.join("sysctl.conf"));
-            assert_eq!(files.kind(&at.join("linked.d")), Ok(FileKind::Directory));
-            assert_eq!(files.names(&at.join("linked.d")).unwrap().len(), 2);
-            let dangling = at.join("sysctl.d/98.conf");
-            assert_eq!(files.kind(&dangling), Err(FileError::Missing(dangling)));
+        let image = directory.path();
+        std::fs::create_dir_all(image.join("etc/sysctl.d")).unwrap();
+        std::fs::write(image.join("etc/sysctl.conf"), "a.b = 1\n").unwrap();
+        std::os::unix::fs::symlink("/etc/sysctl.conf", image.join("etc/sysctl.d/absolute.conf")).unwrap();
+        std::os::unix::fs::symlink("../../../../etc/sysctl.conf", image.join("etc/sysctl.d/up.conf"))
+            .unwrap();
+        std::os::unix::fs::symlink("loop.conf", image.join("etc/sysctl.d/loop.conf")).unwrap();
+        let inside = RootedFiles::new(image);
+        for name in ["absolute.conf", "up.conf"] {
+            let path = Path::new("/etc/sysctl.d").join(name);
+            assert_eq!(inside.read(&path).unwrap(), b"a.b = 1\n");
+            assert_eq!(inside.kind(&path).unwrap(), FileKind::Regular);
+            assert_eq!(inside.real_path(&path).unwrap(), Path::new("/etc/sysctl.conf"));
         }
+        assert!(matches!(inside.read(Path::new("/etc/sysctl.d/loop.conf")), Err(FileError::Other { .. })));
+
+        let link = image.join("relative.conf");
+        std::os::unix::fs::symlink("etc/sysctl.conf", &link).unwrap();
+        assert_eq!(RootedFiles::new("/").read(&link).unwrap(), b"a.b = 1\n");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tune_host::backend::BootStory;
 use tune_host::{
-    Assessment, Backend, Host, PersistOptions, Persistence, Provision, Scope, Targets, Unsolvable,
+    Around, Assessment, Backend, Host, PersistOptions, Persistence, Provision, Scope, Targets, Unsolvable,
 };
 use tune_model::claim::ScopeClaims;
 use tune_model::profile::Scale;
@@ -12,7 +12,7 @@ use tune_model::{Effect, Limits, Readings, Setting, Slot, Storable, System, Valu
 
 use crate::boot::{self, ToolChoice};
 use crate::persist::Change;
-use crate::{hazard, permitted, persist, read, settings, story, use_now};
+use crate::{hazard, keeps, permitted, persist, read, settings, story, use_now};
 
 /// Linux, with pages of a given size and what sets tunables at boot.
 #[derive(Debug, Clone)]
@@ -72,15 +72,16 @@ impl Backend for Linux {
         read::read(host, &self.tools, tunables, claims)
     }
 
-    fn hazard(
-        &self,
-        host: &dyn Host,
-        slot: &Slot,
-        value: &str,
-        present: Option<&str>,
-        planned: &str,
-    ) -> Option<String> {
-        hazard::hazard(host, slot, value, present, planned)
+    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, around: Around<'_>) -> Option<String> {
+        hazard::hazard(host, slot, value, around)
+    }
+
+    fn native_storable(&self, slot: &Slot) -> Storable {
+        keeps::numbers(slot, self.page)
+    }
+
+    fn unstorable(&self, host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
+        keeps::refuses(host, tunable, text)
     }
 
     fn persist(

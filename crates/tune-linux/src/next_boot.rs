@@ -5,7 +5,7 @@ use std::path::Path;
 use tune_host::{Files, Overlay};
 use tune_model::claim::ScopeClaims;
 use tune_model::reading::{Text, Unread};
-use tune_model::tunable::integers;
+use tune_model::tunable::{integers, merged_list};
 use tune_model::{Place, Tunable};
 
 use crate::boot::{
@@ -115,7 +115,11 @@ fn written(decision: &Decision<'_>, beginning: Option<&str>, start: &Start<'_>) 
 
 fn text_value(decision: &Decision<'_>, default: Option<&str>) -> Predicted {
     match decision.winner {
-        Some(line) => Predicted { text: Ok(line.value_text()), source: Some(place(&line.place)) },
+        Some(line) => {
+            let text = line.value_text();
+            let shown = merged_list(text.trim()).unwrap_or(text);
+            Predicted { text: Ok(shown), source: Some(place(&line.place)) }
+        }
         None => {
             let unclear = || Unread::Unclear("its default is not known".to_owned());
             Predicted { text: default.map(str::to_owned).ok_or_else(unclear), source: None }

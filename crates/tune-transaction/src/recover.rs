@@ -126,8 +126,7 @@ impl Locked<'_> {
             let file = journals.path().join(journal::file_name(entry.id));
             return Err(RecoverError::Stuck { file, what: run.stuck.join("; "), steps: run.results });
         }
-        let note = "interrupted, and taken back by recovery".to_owned();
-        let state = run.end_undone(note)?;
+        let state = run.end_undone("interrupted, and taken back by recovery")?;
         let (steps, conflicts) = (run.results, run.conflicts);
         Ok(Recovered { transaction: entry.id, action: entry.action.clone(), state, steps, conflicts })
     }

@@ -63,6 +63,7 @@ impl Run<'_> {
             }
             Trouble::Stuck(reason) => {
                 let record = Record::Stuck { index, reason: reason.clone() };
+                self.stuck.push(format!("{}: {reason}", step.effect.target()));
                 (StepResult::Stuck { reason: reason.clone() }, record, reason)
             }
         };
@@ -131,8 +132,11 @@ impl Run<'_> {
                 StepResult::Stuck { reason }
             }
             Back::Stuck(reason) => {
-                let reason = irreversible.map_or(reason.clone(), |cause| format!("{reason} ({cause})"));
-                self.stuck.push(format!("{target}: {reason}"));
+                match irreversible {
+                    // It was said before, and trying again is of no use.
+                    Some(cause) => return StepResult::Stuck { reason: format!("{reason} ({cause})") },
+                    None => self.stuck.push(format!("{target}: {reason}")),
+                }
                 StepResult::Stuck { reason }
             }
         }
@@ -175,11 +179,14 @@ impl Run<'_> {
     }
 
     /// Writes down how the transaction ended after it was taken back, in the journal and in the history.
-    pub(crate) fn end_undone(&mut self, note: String) -> Result<TransactionState, StateError> {
-        let mut note = note;
-        if let StepResult::Stuck { reason } = &self.claims {
-            note = format!("{note}; the list of active profiles could not be put back: {reason}");
-        }
+    ///
+    /// What is stuck leaves the journal without an end, so that the next recovery tries again.
+    pub(crate) fn end_undone(&mut self, reason: &str) -> Result<TransactionState, StateError> {
+        let stuck = self.stuck.join("; ");
+        let note = match stuck.is_empty() {
+            true => reason.to_owned(),
+            false => format!("{reason}; not put back: {stuck}; tune recover tries again"),
+        };
         let ending = Ending {
             state: self.state_after_undo(),
             changed: clock::now(),
@@ -187,7 +194,10 @@ impl Run<'_> {
             note: Some(note),
             taken_back: None,
         };
-        self.end(&ending)?;
+        if stuck.is_empty() {
+            self.seal(&ending)?;
+        }
+        settle_missing(self.store, &self.intent.header.entry, &ending)?;
         Ok(ending.state)
     }
 
@@ -204,11 +214,6 @@ impl Run<'_> {
             }
             other => other,
         }
-    }
-
-    fn end(&mut self, ending: &Ending) -> Result<(), StateError> {
-        self.seal(ending)?;
-        settle(self.store, &self.intent.header.entry, ending)
     }
 }
 
@@ -263,7 +268,7 @@ pub(crate) fn settle_missing(store: &Store, open: &Entry, ending: &Ending) -> Re
     let chain = Chain::read(&store.directory)?;
     let mut missing = Vec::new();
     let own = closed(open, ending);
-    if chain.last_of(open.id).is_none_or(|entry| entry.state != own.state) {
+    if chain.last_of(open.id).is_none_or(|entry| *entry != own) {
         missing.push(own);
     }
     if let (Some(state), Action::Rollback { of }) = (ending.taken_back, &open.action)
@@ -277,10 +282,6 @@ pub(crate) fn settle_missing(store: &Store, open: &Entry, ending: &Ending) -> Re
     }
     store.record(&missing)?;
     Ok(true)
-}
-
-pub(crate) fn settle(store: &Store, open: &Entry, ending: &Ending) -> Result<(), StateError> {
-    settle_missing(store, open, ending).map(|_| ())
 }
 
 /// Returns the last line of a transaction in the history.

@@ -314,6 +314,32 @@ fn what_cannot_be_put_back_keeps_the_transaction_open_until_it_can() {
 }
 
 #[test]
+fn a_failed_undo_is_told_and_tried_again_by_recovery() {
+    let state = directory();
+    let store = open(&state);
+    // The third step fails, and so does the undo of the second, both times.
+    let write = tune_host::fake::Operation::Write;
+    let host = host()
+        .failing(tune_host::fake::Operation::Replace, 1, "input/output error")
+        .failing(write, 3, "input/output error")
+        .failing(write, 4, "input/output error");
+    let outcome = run(&store, &host, &plan(), apply()).unwrap();
+    assert_eq!(outcome.state, TransactionState::PartlyRolledBack);
+    assert_eq!(outcome.steps[0], StepResult::Undone);
+    assert!(matches!(&outcome.steps[1], StepResult::Stuck { reason } if reason.contains("input/output")));
+    let entry = store.history().unwrap().pop().unwrap();
+    assert_eq!(entry.state, TransactionState::PartlyRolledBack);
+    assert!(entry.note.unwrap().contains("tune recover tries again"));
+    let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
+    let mut locked = store.lock("a").unwrap();
+    let recovered = locked.recover(&surroundings).unwrap().unwrap();
+    assert_eq!(recovered.state, TransactionState::Failed);
+    assert_eq!(locked.recover(&surroundings).unwrap(), None);
+    assert!(same_value(&host.value(RMEM).unwrap(), "4096 131072 6291456"));
+    assert_eq!(store.history().unwrap()[0].state, TransactionState::Failed);
+}
+
+#[test]
 fn a_journal_that_was_moved_away_closes_its_transaction() {
     let (state, host) = (directory(), host().crashing_after(1));
     let store = open(&state);
