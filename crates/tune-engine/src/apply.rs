@@ -180,7 +180,7 @@ impl<'a> Edit<'a> {
         let mut released = BTreeMap::new();
         let mut touched: BTreeSet<Subject> = wanted.iter().map(|(wish, _)| wish.subject.clone()).collect();
         for layer in [Layer::Runtime, Layer::Boot] {
-            if !self.options.changes(layer) {
+            if !self.options.changes(layer) || !self.engine.has_layer(layer) {
                 continue;
             }
             let wishes: Vec<_> =

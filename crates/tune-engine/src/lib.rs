@@ -20,7 +20,7 @@ pub use options::{Held, Options};
 pub use possible::impossible;
 pub use release::{Release, forget};
 
-use tune_host::{Backend, Host};
+use tune_host::{Backend, Host, Scope};
 use tune_model::claim::ScopeClaims;
 use tune_model::finding::Finding;
 use tune_model::profile::Profile;
@@ -54,6 +54,14 @@ impl Engine<'_> {
         match self.host.namespace() {
             Some(namespace) => format!("netns:{}:{}", namespace.device, namespace.inode),
             None => "host".to_owned(),
+        }
+    }
+
+    /// Tells whether there is a running kernel, or a next boot, in the host's scope.
+    fn has_layer(&self, layer: Layer) -> bool {
+        match layer {
+            Layer::Runtime => !matches!(self.host.scope(), Scope::Image(_)),
+            Layer::Boot => self.backend.has_boot_layer(self.host),
         }
     }
 

@@ -15,6 +15,7 @@
 //! > reboot                      the kernel starts anew and reads the boot files
 //! > live TUNABLE                show a live value
 //! > show PATH                   show a file
+//! > held                        show what is claimed
 //! ```
 //!
 //! After every apply the same is planned again: nothing must be left to do.
@@ -222,6 +223,7 @@ impl Story {
             "reboot" => self.reboot(),
             "live" => self.say(self.host.value(first).unwrap().replace('\t', " ")),
             "show" => self.show(first),
+            "held" => self.show_claims(),
             other => panic!("unknown command {other:?}"),
         }
     }
@@ -338,21 +340,18 @@ impl Story {
     }
 
     fn step(&mut self, effect: &Effect) {
-        match effect {
+        let told = match effect {
             Effect::SetTunable { tunable, after, .. } => {
-                self.say(format!("step: set {tunable} = {}", after.replace('\t', " ")));
+                format!("set {tunable} = {}", after.replace('\t', " "))
             }
-            Effect::ReplaceFile { path, after: None, .. } => {
-                self.say(format!("step: remove {}", path.display()));
-            }
+            Effect::ReplaceFile { path, after: None, .. } => format!("remove {}", path.display()),
             Effect::ReplaceFile { path, after: Some(image), before } => {
-                self.say(format!("step: write {} mode {:o} owner {}", path.display(), image.mode, image.uid));
-                assert!(
-                    before.as_ref().is_none_or(|before| before.mode == image.mode && before.uid == image.uid)
-                );
+                assert!(before.as_ref().is_none_or(|old| (old.mode, old.uid) == (image.mode, image.uid)));
+                format!("write {} mode {:o} owner {}", path.display(), image.mode, image.uid)
             }
-            other => self.say(format!("step: make {}", other.target())),
-        }
+            other => format!("make {}", other.target()),
+        };
+        self.say(format!("step: {told}"));
     }
 
     fn show(&mut self, path: &str) {
@@ -360,6 +359,18 @@ impl Story {
         match text {
             Some(text) => text.lines().for_each(|line| self.say(format!("| {line}"))),
             None => self.say("there is no such file"),
+        }
+    }
+
+    fn show_claims(&mut self) {
+        let claims = self.claims.scope(&self.engine().scope_name());
+        for (layer, holdings) in [("runtime", claims.runtime), ("boot", claims.boot)] {
+            for (slot, holding) in holdings {
+                let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+                let by: Vec<_> = holding.claims.iter().map(|claim| claim.profile.as_str()).collect();
+                let (held, original) = (text(holding.held), text(holding.original));
+                self.say(format!("{layer} {slot}: {held}, before {original}, by {}", by.join(", ")));
+            }
         }
     }
 

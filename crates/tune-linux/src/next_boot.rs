@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use tune_host::{Files, Host, Overlay, Scope};
+use tune_host::{Files, Overlay};
 use tune_model::claim::ScopeClaims;
 use tune_model::reading::{Text, Unread};
 use tune_model::tunable::{integers, merged_list};
 use tune_model::{Place, Tunable};
 
 use crate::boot::{
-    self, BootPlan, CommandLineSetting, Commit, Decision, Fields, Key, Outcome, command_line_settings,
+    self, BootPlan, CommandLineSetting, Commit, Decision, Fields, Key, Outcome, ToolChoice,
+    command_line_settings,
 };
 use crate::persist::BOOT_FILE;
 
@@ -42,10 +43,7 @@ pub(crate) struct Predicted {
 
 impl NextBoot {
     /// Reads the boot files; `None` where nothing applies settings at boot.
-    pub(crate) fn of(host: &dyn Host, claims: &ScopeClaims) -> Option<Self> {
-        let files = host.files();
-        let running = !matches!(host.scope(), Scope::Image(_));
-        let tools = boot::detect(files, running);
+    pub(crate) fn of(files: &dyn Files, tools: &ToolChoice, claims: &ScopeClaims) -> Option<Self> {
         let tool = tools.boot?;
         let as_is = BootPlan::read(files, tool);
         let without_tune = match without_tune(files, claims) {

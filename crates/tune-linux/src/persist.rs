@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tune_host::backend::Edited;
-use tune_host::{Files, Host, Overlay, Override, PersistOptions, Persistence, Scope};
+use tune_host::{Files, Host, Overlay, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
-use tune_model::plan::{Bytes, Change, FileImage};
+use tune_model::plan::{Bytes, FileImage};
 use tune_model::tunable::same_value;
 use tune_model::{Catalog, Effect, Readings, Slot, System};
 
-use crate::boot::{self, BootPlan, BootTool, Key, comment_out, may_comment_out};
+use crate::boot::{self, BootPlan, BootTool, Key, ToolChoice, comment_out, may_comment_out};
 use crate::next_boot::{Forecast, Start, place};
 use crate::permitted::is_boot_file;
 
@@ -38,13 +38,23 @@ struct Draft<'a> {
     changed: BTreeSet<PathBuf>,
 }
 
+/// What is to become of the boot files.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<'a> {
+    /// The claims as they are.
+    pub(crate) before: &'a ScopeClaims,
+    /// The claims as they are to be.
+    pub(crate) claims: &'a ScopeClaims,
+    pub(crate) options: PersistOptions,
+}
+
 pub(crate) fn persist(
     host: &dyn Host,
-    before: &ScopeClaims,
-    claims: &ScopeClaims,
+    tools: &ToolChoice,
+    change: Change<'_>,
     readings: &Readings,
-    options: PersistOptions,
 ) -> Persistence {
+    let Change { before, claims, options } = change;
     let overlay = Overlay::new(host.files());
     let mut draft = Draft {
         host,
@@ -62,8 +72,6 @@ pub(crate) fn persist(
     if !draft.own_file(before, text, options) {
         return draft.out;
     }
-    let running = !matches!(host.scope(), Scope::Image(_));
-    let tools = boot::detect(host.files(), running);
     if let Some(tool) = tools.boot {
         let plan = draft.resolve(tool, options);
         draft.predict(&plan);
@@ -269,7 +277,12 @@ impl Draft<'_> {
             };
             if !same {
                 let scope = format!("boot:{BOOT_FILE}");
-                self.out.changes.push(Change { key: tunable.clone(), before, after, scope });
+                self.out.changes.push(tune_model::plan::Change {
+                    key: tunable.clone(),
+                    before,
+                    after,
+                    scope,
+                });
             }
         }
     }

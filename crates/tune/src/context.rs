@@ -60,10 +60,8 @@ impl Context {
     }
 
     /// The same, looking at another network namespace.
-    pub(crate) fn in_namespace(mut self, name: &str) -> Result<Self, CliError> {
-        self.host = LiveHost::namespace(name)?;
-        self.scope = format!("netns:{name}");
-        Ok(self)
+    pub(crate) fn on(self, host: LiveHost, scope: &str) -> Self {
+        Self { host, scope: scope.to_owned(), ..self }
     }
 
     pub(crate) fn engine(&self) -> Engine<'_> {
