@@ -40,9 +40,12 @@ impl<'a> View<'a> {
         Self { readings, base: Base::Default, planned: BTreeMap::new() }
     }
 
-    /// Lays the planned value of a slot over what is there.
+    /// Lays the planned value of a slot over what is there; where that is not known, over what is there now, as the
+    /// boot file has it: a tunable is written whole.
     pub fn plan(&mut self, slot: &Slot, value: &str) {
-        let text = self.text(&slot.tunable).unwrap_or_default();
+        let live = || self.readings.get(&slot.tunable).map(|reading| reading.live.clone());
+        let text =
+            self.text(&slot.tunable).or_else(|unread| live().unwrap_or(Err(unread))).unwrap_or_default();
         self.planned.insert(slot.tunable.clone(), slot.replaced(&text, value));
     }
 

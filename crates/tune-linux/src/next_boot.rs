@@ -102,11 +102,7 @@ fn written(decision: &Decision<'_>, beginning: Option<&str>, start: &Start<'_>) 
 
 fn text_value(decision: &Decision<'_>, default: Option<&str>) -> Predicted {
     match decision.winner {
-        Some(line) => {
-            let text = line.value_text();
-            let shown = merged_list(text.trim()).unwrap_or(text);
-            Predicted { text: Ok(shown), source: Some(place(&line.place)) }
-        }
+        Some(line) => Predicted { text: Ok(shown_list(line)), source: Some(place(&line.place)) },
         None => {
             let unclear = || Unread::Unclear("its default is not known".to_owned());
             Predicted { text: default.map(str::to_owned).ok_or_else(unclear), source: None }
@@ -114,17 +110,24 @@ fn text_value(decision: &Decision<'_>, default: Option<&str>) -> Predicted {
     }
 }
 
+/// Returns a list as the kernel will show it.
+pub(crate) fn shown_list(line: &boot::Assignment) -> String {
+    let text = line.value_text();
+    merged_list(text.trim()).unwrap_or(text)
+}
+
 pub(crate) fn place(found: &boot::Place) -> Place {
     Place { file: found.file.clone(), line: found.line }
 }
 
-/// Returns the integers of a tunable as the kernel reads them.
+/// Returns the integers of a tunable as the kernel reads them; nothing for a list.
 pub(crate) fn fields(start: &Start<'_>) -> Option<Fields> {
     const UNPRIVILEGED: u16 = 1024;
     if start.name == "net.ipv4.ip_local_port_range" {
         return Some(Fields::port_range(UNPRIVILEGED));
     }
     match start.row {
+        Some(row) if row.is_text() => None,
         Some(row) if !row.accepted.is_empty() => {
             let ranges: Vec<_> = row.accepted.iter().map(|(low, high)| *low..=*high).collect();
             let signed = row.accepted.iter().any(|(low, _)| *low < 0);

@@ -10,7 +10,7 @@ use tune_model::plan::{Bytes, Change, FileImage};
 use tune_model::{Catalog, Effect, Readings, Slot, System};
 
 use crate::boot::{self, BootPlan, BootTool, Decision, Key, comment_out, may_comment_out};
-use crate::next_boot::{Start, fields, place};
+use crate::next_boot::{Start, fields, place, shown_list};
 use crate::permitted::is_boot_file;
 
 /// The file that `tune` writes: it sorts behind every name that an administrator is likely to choose.
@@ -189,10 +189,13 @@ impl Draft<'_> {
 
     fn value(&self, decision: &Decision<'_>, slot: &Slot) -> Option<String> {
         let start = self.start(&slot.tunable);
-        let from = start.default.or(start.live).map_or_else(|| "0".to_owned(), str::to_owned);
         let shown = match fields(&start) {
-            Some(fields) => decision.predict(&from, &fields)?.shown,
-            None => decision.winner?.value_text(),
+            Some(fields) => {
+                let zeros = || vec!["0"; fields.ranges.len()].join("\t");
+                let from = start.default.or(start.live).map_or_else(zeros, str::to_owned);
+                decision.predict(&from, &fields)?.shown
+            }
+            None => shown_list(decision.winner?),
         };
         slot.part(&shown).map(str::to_owned)
     }
