@@ -11,6 +11,7 @@ use tune_model::{Place, Tunable};
 use crate::boot::{
     self, BootPlan, CommandLineSetting, Commit, Decision, Fields, Key, Outcome, command_line_settings,
 };
+use crate::keeps;
 use crate::persist::BOOT_FILE;
 
 /// What will be read at the next boot, as it stands and as it would be without `tune`.
@@ -19,6 +20,7 @@ pub(crate) struct NextBoot {
     pub(crate) without_tune: BootPlan,
     pub(crate) by_hand: Option<BootPlan>,
     command_line: Vec<CommandLineSetting>,
+    page: u64,
 }
 
 /// Where a prediction starts: the tunable, its default and its present value.
@@ -33,6 +35,12 @@ pub(crate) struct Start<'a> {
 pub(crate) struct Predicted {
     pub(crate) text: Text,
     pub(crate) source: Option<Place>,
+}
+
+impl Predicted {
+    fn kept(self, tunable: &str, page: u64) -> Self {
+        Self { text: self.text.map(|text| keeps::kept(tunable, text, page)), ..self }
+    }
 }
 
 impl NextBoot {
@@ -50,7 +58,7 @@ impl NextBoot {
         let by_hand = tools.by_hand.map(|other| BootPlan::read(files, other));
         let command_line = files.read(Path::new("/proc/cmdline")).unwrap_or_default();
         let command_line = command_line_settings(&String::from_utf8_lossy(&command_line));
-        Some(Self { as_is, without_tune, by_hand, command_line })
+        Some(Self { as_is, without_tune, by_hand, command_line, page: host.page_size() })
     }
 
     /// Predicts a tunable under one reading of the boot files.
@@ -59,17 +67,29 @@ impl NextBoot {
         let Ok(key) = start.name.parse::<Key>() else {
             return unclear(format!("{} is no name of a tunable", start.name));
         };
-        let decision = boot::decide(&key, plan);
+        let (named, aliased) = (boot::decide(&key, plan), by_alias(start.name, plan));
+        let decision = match aliased {
+            Some(other) if named.writes.is_empty() => other,
+            Some(_) => return unclear(format!("{} is set under both of its names", start.name)),
+            None => named,
+        };
         if let Some(problem) = plan.unseen().next() {
             return unclear(problem.to_string());
         }
         if start.row.is_some_and(Tunable::is_text) {
             return text_value(&decision, start.default);
         }
+        if depends_on_kernel(&decision, start) {
+            let name = start.name;
+            return unclear(format!(
+                "whether this kernel takes the value that a line gives {name} cannot be told"
+            ));
+        }
         match (self.beginning(&key, start), decision.writes.is_empty()) {
             (Some((text, _)), true) => Predicted { text: Ok(text), source: None },
             (None, true) => unclear(format!("the kernel computes {} when it starts", start.name)),
             (beginning, false) => written(&decision, beginning.map(|(text, _)| text).as_deref(), start)
+                .map(|found| found.kept(start.name, self.page))
                 .unwrap_or_else(|| {
                     unclear(format!("what the lines for {} leave of its default is not known", start.name))
                 }),
@@ -98,6 +118,25 @@ fn written(decision: &Decision<'_>, beginning: Option<&str>, start: &Start<'_>) 
     }
     let source = decision.effective(&from, &fields).map(|line| place(&line.place));
     Some(Predicted { text: Ok(found.shown), source })
+}
+
+/// Returns what is decided for the other name of a tunable that has two, where a line sets that.
+fn by_alias<'p>(tunable: &str, plan: &'p BootPlan) -> Option<Decision<'p>> {
+    let other = keeps::alias(tunable)?;
+    Some(boot::decide(&other.parse().ok()?, plan)).filter(|decision| !decision.writes.is_empty())
+}
+
+/// Tells whether one supported kernel would take a line that another refuses.
+fn depends_on_kernel(decision: &Decision<'_>, start: &Start<'_>) -> bool {
+    let Some((row, narrow)) = start.row.filter(|row| !row.taken_by_some.is_empty()).zip(fields(start)) else {
+        return false;
+    };
+    let ranges = row.taken_by_some.iter().map(|(low, high)| *low..=*high).collect::<Vec<_>>();
+    let wide = Fields { signed: true, ranges, commit: narrow.commit };
+    let zeros = vec!["0"; narrow.ranges.len()].join("\t");
+    let from = start.default.or(start.live).unwrap_or(&zeros);
+    let shown = |fields| decision.predict(from, fields).map(|found| found.shown);
+    shown(&narrow) != shown(&wide)
 }
 
 fn text_value(decision: &Decision<'_>, default: Option<&str>) -> Predicted {

@@ -10,6 +10,7 @@ use tune_model::plan::{Bytes, Change, FileImage};
 use tune_model::{Catalog, Effect, Readings, Slot, System};
 
 use crate::boot::{self, BootPlan, BootTool, Decision, Key, comment_out, may_comment_out};
+use crate::keeps;
 use crate::next_boot::{Start, fields, place, shown_list};
 use crate::permitted::is_boot_file;
 
@@ -193,7 +194,8 @@ impl Draft<'_> {
             Some(fields) => {
                 let zeros = || vec!["0"; fields.ranges.len()].join("\t");
                 let from = start.default.or(start.live).map_or_else(zeros, str::to_owned);
-                decision.predict(&from, &fields)?.shown
+                let shown = decision.predict(&from, &fields)?.shown;
+                keeps::kept(&slot.tunable, shown, self.host.page_size())
             }
             None => shown_list(decision.winner?),
         };
