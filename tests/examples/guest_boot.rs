@@ -11,16 +11,7 @@ use tune_host::{Backend, Host, LiveHost};
 use tune_linux::Linux;
 use tune_linux::boot::{BootTool, detect};
 use tune_model::{Catalog, Readings, System};
-
-/// The directories that a boot tool works on are those of the guest, so the loop of OpenRC can be as it is.
-const OPENRC_LOOP: &str = r#"
-for file in /etc/sysctl.conf /etc/sysctl.d/*.conf; do
-    test -r "$file" || continue
-    sed 's/ = /=/' "$file" | while read word rest; do
-        case "$word" in ''|'#'*) ;; *) sysctl -w "$word" ;; esac
-    done
-done
-"#;
+use tune_tests::boot_lab::OPENRC_LOOP;
 
 /// What `tune` writes to its own boot file between the first and the second comparison.
 const SETTINGS: &[&str] = &[
