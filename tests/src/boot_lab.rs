@@ -35,7 +35,7 @@ const OF_THE_TREE: [&str; 6] =
 const BUSYBOX: &str = "/usr/bin/busybox";
 
 /// What OpenRC does where `sysctl` is busybox, in as many words as it takes here.
-const OPENRC_LOOP: &str = r#"
+pub const OPENRC_LOOP: &str = r#"
 test -e /etc/sysctl.conf || exit 0
 for file in /etc/sysctl.conf /etc/sysctl.d/*.conf; do
     test -r "$file" || continue

@@ -160,3 +160,28 @@ fn snapshot() -> Vec<Option<String>> {
     let own = rows.filter(|row| row.scope == Reach::Netns && row.mutability != Mutability::Fixed);
     own.map(|row| live(&row.name)).collect()
 }
+
+#[test]
+fn a_row_without_a_known_default_and_a_list_go_to_the_boot_file_too() {
+    if !needs_root() {
+        return;
+    }
+    let binary = tune_binary().unwrap();
+    in_lab(|lab| {
+        std::fs::write("/proc/sys/net/ipv4/tcp_rmem", "4096 100000 6291456").unwrap();
+        let set = [
+            "set",
+            "net.ipv4.tcp_rmem[2]=8388608",
+            "net.ipv4.ip_local_reserved_ports=9000,8081,8080",
+            "--yes",
+        ];
+        for changed in [true, false] {
+            let output = lab.tune(&binary, &set).unwrap();
+            let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!((output.status.code(), &json["changed"]), (Some(0), &changed.into()), "{json}");
+            let file = std::fs::read_to_string("/etc/sysctl.d/zz-tune.conf").unwrap();
+            assert!(file.contains("\nnet.ipv4.tcp_rmem = 4096 100000 8388608\n"), "{file}");
+            assert!(file.contains("\nnet.ipv4.ip_local_reserved_ports = 8080-8081,9000\n"), "{file}");
+        }
+    });
+}

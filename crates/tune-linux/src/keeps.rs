@@ -28,6 +28,20 @@ pub(crate) fn numbers(slot: &Slot, page: u64) -> Storable {
     Storable::every(1, low, high)
 }
 
+/// Returns what the kernel makes of a text that it takes.
+pub(crate) fn kept(tunable: &str, text: String, page: u64) -> String {
+    let number = text.parse().ok().filter(|_| tunable == BUCKETS);
+    let up = number.and_then(|number| numbers(&Slot::whole(tunable), page).ceil(number));
+    up.map_or(text, |number: i128| number.to_string())
+}
+
+/// Returns the other name of a tunable that has two.
+pub(crate) fn alias(tunable: &str) -> Option<&'static str> {
+    const LIMIT: [&str; 2] = ["net.netfilter.nf_conntrack_max", "net.nf_conntrack_max"];
+    let at = LIMIT.iter().position(|name| *name == tunable)?;
+    Some(LIMIT[1 - at])
+}
+
 /// Returns why the kernel would refuse a whole text of which each number is in range.
 pub(crate) fn refuses(host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
     match tunable {
@@ -65,6 +79,8 @@ mod tests {
         assert_eq!(storable(4096).floor(5000), Some(4608));
         assert_eq!(storable(65_536).ceil(1), Some(8192));
         assert!(storable(4096).contains(65_536) && !storable(4096).contains(65_537));
+        assert_eq!(kept(BUCKETS, "5000".to_owned(), 4096), "5120");
+        assert_eq!(kept("net.core.somaxconn", "5000".to_owned(), 4096), "5000");
     }
 
     #[test]

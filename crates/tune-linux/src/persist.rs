@@ -62,7 +62,7 @@ pub(crate) fn persist(
         holdings: claims.boot.clone(),
         overlay,
         given_back: Vec::new(),
-        forecast: Forecast::of(host.files()),
+        forecast: Forecast::of(host.files(), host.page_size()),
         out: Persistence::default(),
         changed: BTreeSet::new(),
     };

@@ -35,7 +35,7 @@ pub(crate) fn read(
         initial: is_initial(host),
         release: host.identity().release,
         ground: Ground::of(host),
-        next: has_boot_layer(host, tools).then(|| NextBoot::of(host.files(), tools, claims)).flatten(),
+        next: has_boot_layer(host, tools).then(|| NextBoot::of(host, tools, claims)).flatten(),
         writers: boot::writers(host.files()),
     };
     let names: Vec<&str> = tunables.iter().map(String::as_str).collect();

@@ -95,6 +95,10 @@ pub struct Tunable {
     /// What every supported kernel takes, per field.
     #[serde(default)]
     pub accepted: Vec<(i128, i128)>,
+    /// What at least one supported kernel takes, per field, where that is more than all take: whether a value between
+    /// the two is taken cannot be told from the release.
+    #[serde(default)]
+    pub taken_by_some: Vec<(i128, i128)>,
     /// What a profile may ask for, per field: stricter than the kernel.
     #[serde(default)]
     pub allowed: Vec<(i128, i128)>,
