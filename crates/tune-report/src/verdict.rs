@@ -111,10 +111,16 @@ pub fn command(verb: &str, profiles: &[ProfileRef], scope: &str) -> Option<Strin
 #[must_use]
 pub fn scope_option(scope: &str) -> String {
     match scope.split_once(':') {
+        Some(("netns", name)) if is_own(name) => String::new(),
         Some(("netns", name)) => format!(" --netns {}", quoted(name)),
         Some(("root", dir)) => format!(" --root {}", quoted(dir)),
         _ => String::new(),
     }
+}
+
+/// Tells whether a namespace goes by its inode, as the caller's own one does; process ids are below 2^22.
+fn is_own(name: &str) -> bool {
+    name.parse::<u64>().is_ok_and(|number| number > 1 << 22)
 }
 
 /// Where a site keeps its profiles: those are found by name.

@@ -5,6 +5,7 @@ use std::error::Error;
 use tune_host::NamespaceError;
 use tune_model::profile::{Diagnostics, LibraryError, ProfileError};
 use tune_report::ErrorReport;
+use tune_report::profiles::{Mistake, Spot};
 use tune_transaction::{ExecuteError, LockError, RecoverError, StateError};
 
 use crate::exit;
@@ -20,6 +21,12 @@ impl CliError {
 
     fn of(kind: &str, code: u8, error: &dyn Error) -> Self {
         Self(ErrorReport::of(kind, code, error))
+    }
+
+    /// What is wrong with a profile, or with values on the command line.
+    pub(crate) fn of_mistakes(kind: &str, code: u8, mistakes: &Diagnostics) -> Self {
+        let mistakes = mistakes.iter().map(mistake).collect();
+        Self(ErrorReport::of_mistakes(kind, code, mistakes))
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -86,7 +93,7 @@ impl From<RecoverError> for CliError {
 
 impl From<Diagnostics> for CliError {
     fn from(error: Diagnostics) -> Self {
-        Self::new("bad-profile", exit::BAD_DATA, error.to_string())
+        Self::of_mistakes("bad-profile", exit::BAD_DATA, &error)
     }
 }
 
@@ -106,5 +113,18 @@ impl From<ProfileError> for CliError {
                 .hint("a name with a / is the path of a file"),
             other => Self::of("bad-profile", exit::BAD_DATA, &other),
         }
+    }
+}
+
+/// Returns a mistake as it is reported.
+pub(crate) fn mistake(found: &tune_model::profile::Diagnostic) -> Mistake {
+    Mistake {
+        origin: Spot::of(&found.origin),
+        message: found.message.clone(),
+        hint: found.help.clone(),
+        // What was cut out of a long line has other columns than the line.
+        excerpt: (found.excerpt.before + 1 == found.origin.column as usize)
+            .then(|| found.excerpt.text.clone()),
+        width: found.excerpt.under,
     }
 }

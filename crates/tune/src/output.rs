@@ -1,11 +1,30 @@
 //! Writing to the terminal: results to standard output, everything else to standard error.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether a result could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints a result. A reader that has gone away is no error.
 pub(crate) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            LOST.store(true, Ordering::Relaxed);
+            let reason = match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "no space is left".to_owned(),
+                _ => error.to_string(),
+            };
+            say(&format!("error: the result could not be written to standard output: {reason}\n"));
+        }
+        _ => {}
+    }
+}
+
+/// Tells whether a result could not be written although somebody may wait for it.
+pub(crate) fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Says something on standard error.

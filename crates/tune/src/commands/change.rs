@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use tune_engine::{Held, Options, Release};
-use tune_host::{Host, Interrupt, WriteError};
+use tune_host::{Host, Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::{Plan, Refusal};
 use tune_model::transaction::{Action, StepResult};
@@ -55,16 +55,32 @@ pub(crate) fn subjects(context: &Context, names: &[String]) -> Result<BTreeSet<S
 
 pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError> {
     let subject: Subject = name.parse().map_err(CliError::usage)?;
-    if let Subject::Tunable(slot) = &subject
-        && !slot.tunable.contains(['.', '/'])
-    {
-        let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
-        let tunables = context.backend.catalog().iter().map(|row| row.name.as_str());
-        let nearest = tune_model::nearest(name, known.chain(tunables));
-        let hint = tune_model::did_you_mean(nearest.as_deref());
-        return Err(CliError::usage(format!("{name:?} is no setting and no tunable{hint}")));
+    match &subject {
+        Subject::Tunable(slot) if !exists(context, &slot.tunable) => Err(unknown(context, name)),
+        _ => Ok(subject),
     }
-    Ok(subject)
+}
+
+/// Tells whether anything here knows a tunable: the catalog, the kernel, or a file that sets it.
+fn exists(context: &Context, tunable: &str) -> bool {
+    if !tunable.contains(['.', '/']) {
+        return false;
+    }
+    context.backend.catalog().get(tunable).is_some()
+        || !matches!(
+            context.host.read_tunables(&[tunable])[..],
+            [Err(ReadError::Missing(_) | ReadError::BadName(_))]
+        )
+        || !context.backend.boot_story(&context.host, tunable).lines.is_empty()
+}
+
+fn unknown(context: &Context, name: &str) -> CliError {
+    let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
+    let tunables = context.backend.catalog().iter().map(|row| row.name.as_str());
+    let nearest = tune_model::nearest(name, known.chain(tunables));
+    let hint = tune_model::did_you_mean(nearest.as_deref());
+    CliError::usage(format!("{name:?} is no setting and no tunable of this system{hint}"))
+        .hint("see the settings: tune status")
 }
 
 impl Wanted {

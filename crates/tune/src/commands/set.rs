@@ -13,8 +13,10 @@ use crate::exit;
 
 pub(crate) fn run(context: &Context, assignments: &[String], change: &Change) -> Result<u8, CliError> {
     let resolved: Resolved = one_off(assignments, Catalog::of, context.backend.system())
-        .map_err(|mistakes| CliError::new("usage", exit::USAGE, mistakes.to_string()))?;
-    let profiles = one_each(digested(resolved, &change.allow_unsafe)?);
+        .map_err(|mistakes| CliError::of_mistakes("usage", exit::USAGE, &mistakes))?;
+    let profile = digested(resolved, &change.allow_unsafe)
+        .map_err(|mistakes| CliError::of_mistakes("usage", exit::USAGE, &mistakes))?;
+    let profiles = one_each(&profile);
     let action = Action::Apply { profiles: profiles.iter().map(|profile| profile.name.clone()).collect() };
     let quoted: Vec<_> = assignments.iter().map(|assignment| quote(assignment)).collect();
     Wanted {
@@ -28,7 +30,7 @@ pub(crate) fn run(context: &Context, assignments: &[String], change: &Change) ->
 }
 
 /// One profile for each setting, so that setting another one later leaves the first alone.
-fn one_each(profile: Profile) -> Vec<Profile> {
+fn one_each(profile: &Profile) -> Vec<Profile> {
     let single = |requirement: tune_model::Requirement| Profile {
         name: format!("set:{}", requirement.subject),
         requirements: vec![requirement],
