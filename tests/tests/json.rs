@@ -197,6 +197,37 @@ fn text_for_people_fits_80_columns_and_has_no_colours() {
 }
 
 #[test]
+fn what_is_shown_as_the_next_command_can_be_typed() {
+    inside(|sandbox| {
+        let next = |ended: &Ended| {
+            let line = ended.out.lines().rfind(|line| line.starts_with("next: ")).unwrap().to_owned();
+            line["next: tune ".len()..].split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let shown = next(&sandbox.tune(&["audit", "web-server"]).code(2));
+        let typed: Vec<_> = shown.iter().map(String::as_str).chain(["--yes"]).collect();
+        let _ = sandbox.tune(&typed).code(0);
+        sandbox
+            .tune(&["active"])
+            .code(0)
+            .says(&["net.ipv4.tcp_fin_timeout live ", "net.ipv4.tcp_fin_timeout boot "]);
+        let shown = next(&sandbox.tune(&["rollback", "--dry-run"]).code(0));
+        let typed: Vec<_> = shown.iter().map(String::as_str).chain(["--yes"]).collect();
+        let _ = sandbox.tune(&typed).code(0);
+    });
+}
+
+#[test]
+fn nothing_is_made_up_of_a_tunable_outside_of_the_catalog() {
+    inside(|sandbox| {
+        let ended = sandbox.tune(&["explain", "net.ipv4.ip_forward"]).code(0);
+        ended.says(&["not in the catalog"]);
+        for made_up in ["unit:", "can be changed:", "reaches:", "scope:", "source:"] {
+            assert!(!ended.out.contains(made_up), "{made_up} in {}", ended.out);
+        }
+    });
+}
+
+#[test]
 fn no_color_is_obeyed_where_colours_are_forced() {
     inside(|_| {
         let run = |variables: &[(&str, &str)]| {
