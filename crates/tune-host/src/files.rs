@@ -44,6 +44,14 @@ pub enum FileError {
         /// The system's own words.
         reason: String,
     },
+    /// It could not be written, and is as it was.
+    #[error("{} cannot be written: {reason}", .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The system's own words.
+        reason: String,
+    },
 }
 
 /// A read-only tree of files. Paths are absolute, as the host itself sees them; an offline image maps them
@@ -250,7 +258,33 @@ pub(crate) fn file_error(path: &Path, error: &std::io::Error) -> FileError {
         ErrorKind::NotFound => FileError::Missing(path),
         ErrorKind::PermissionDenied => FileError::Denied(path),
         ErrorKind::IsADirectory | ErrorKind::NotADirectory => FileError::WrongKind(path),
-        _ => FileError::Other { path, reason: error.to_string() },
+        _ => FileError::Other { path, reason: plain(error) },
+    }
+}
+
+/// As [`file_error`], where something was to be written.
+pub(crate) fn write_error(path: &Path, error: &std::io::Error) -> FileError {
+    match file_error(path, error) {
+        FileError::Other { path, reason } => FileError::Unwritable { path, reason },
+        FileError::Denied(path) => {
+            FileError::Unwritable { path, reason: "this user may not write it".to_owned() }
+        }
+        other => other,
+    }
+}
+
+/// Returns the system's words without the error's number.
+pub(crate) fn plain(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "no such file".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "no space is left".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => "its file system is read-only".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error ").next().unwrap_or_default().to_owned()
+        }
     }
 }
 

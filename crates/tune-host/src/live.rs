@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use tune_model::plan::{FileImage, Namespace};
 
-use crate::files::{FileError, Files, RootedFiles, file_error};
+use crate::files::{FileError, Files, RootedFiles, file_error, write_error};
 use crate::host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 use crate::{replace, sys};
 
@@ -205,13 +205,13 @@ impl Machine for LiveHost {
     }
 
     fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError> {
-        replace::replace(&self.locate(path)?, image, tag).map_err(|error| file_error(path, &error))
+        replace::replace(&self.locate(path)?, image, tag).map_err(|error| write_error(path, &error))
     }
 
     fn remove_leftover(&self, path: &Path, tag: &str) -> Result<(), FileError> {
         let left = replace::aside(&self.locate(path)?, tag);
         match std::fs::remove_file(&left) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file_error(&left, &error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(write_error(&left, &error)),
             _ => Ok(()),
         }
     }
@@ -219,6 +219,6 @@ impl Machine for LiveHost {
     fn set_directory(&self, path: &Path, present: bool) -> Result<(), FileError> {
         let real = self.locate(path)?;
         let changed = if present { std::fs::create_dir(&real) } else { std::fs::remove_dir(&real) };
-        changed.and_then(|()| replace::sync_parent(&real)).map_err(|error| file_error(path, &error))
+        changed.and_then(|()| replace::sync_parent(&real)).map_err(|error| write_error(path, &error))
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::files::plain;
 use tune_model::profile::{BuiltIn, Library, LibraryError, ProfileText, Source};
 
 /// The most that is read of a profile.
@@ -101,7 +102,7 @@ impl SiteLibrary {
         let mut paths: Vec<PathBuf> = match std::fs::read_dir(&directory) {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(SiteError::Unreadable { path: directory, reason: error.to_string() }),
+            Err(error) => return Err(SiteError::Unreadable { path: directory, reason: plain(&error) }),
         };
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
         paths.sort();
@@ -152,7 +153,9 @@ fn library_error(name: &str, error: SiteError) -> LibraryError {
 fn read(path: &Path) -> Result<String, SiteError> {
     let unreadable =
         |error: io::Error| SiteError::Unreadable { path: path.to_owned(), reason: plain(&error) };
-    let file = File::open(path).map_err(unreadable)?;
+    // A pipe that nobody writes to must not be waited for.
+    let unwaiting = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let file = File::options().read(true).custom_flags(unwaiting).open(path).map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;
     if !found.is_file() {
         let reason = "it is not a file".to_owned();
@@ -188,15 +191,6 @@ fn bounded(from: impl Read, path: &Path) -> Result<String, SiteError> {
         return Err(SiteError::TooLarge(path.to_owned()));
     }
     String::from_utf8(bytes).map_err(|_| SiteError::NotText(path.to_owned()))
-}
-
-/// Returns the system's words without the error number.
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -243,15 +243,28 @@ pub(crate) fn solve(
     Ok(Targets::from([(slot_value.0, slot_value.1.to_string())]))
 }
 
+/// Says what keeps a FIN_WAIT_2 timeout between these from being had.
+fn why_not_storable(neighbours: &[String]) -> &'static str {
+    let milliseconds = |life: &String| Quantity::parse(Kind::Duration, life).ok()?.scalar();
+    match neighbours.iter().filter_map(milliseconds).max() {
+        Some(120_000) => {
+            "a life of 61 to 119 s could only be had with a tcp_fin_timeout above 60, of which the kernel waits \
+             twice the excess, in the first half with a full socket that counts against tcp_max_orphans"
+        }
+        Some(120_001..) => {
+            "above 60 s the kernel waits twice the excess, so only even numbers of seconds can be had"
+        }
+        _ => "the kernel counts whole seconds, of which 1 is the least that means what it says",
+    }
+}
+
 /// Adds what is peculiar to Linux to the bare arithmetic.
 fn explain(setting: Setting, unsolvable: Unsolvable) -> Unsolvable {
     match (setting, unsolvable) {
         (Setting::FinWait2Timeout, Unsolvable::NotStorable { message, neighbours }) => {
+            let reason = why_not_storable(&neighbours);
             Unsolvable::NotStorable {
-                message: format!(
-                    "{message}: a life of 61 to 119 s could only be had with a tcp_fin_timeout above 60, of which the kernel \
-                 waits twice the excess, in the first half with a full socket that counts against tcp_max_orphans"
-                ),
+                message: format!("{message}: {reason}"),
                 neighbours: neighbours
                     .into_iter()
                     .map(|life| {

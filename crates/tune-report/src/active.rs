@@ -110,13 +110,19 @@ impl Report for ActiveReport {
 }
 
 impl ActiveReport {
+    /// Tells whether claims are held where the caller is. A namespace goes by device and inode in claims.
+    fn is_own(&self, scope: &str) -> bool {
+        let last = |scope: &str| scope.rsplit(':').next().map(str::to_owned);
+        scope == "host" || (self.host.scope.starts_with("netns:") && last(scope) == last(&self.host.scope))
+    }
+
     fn table(&self, profile: &str) -> Table {
         let mut table = Table::new(&["tunable", "where", "required", "held", "before", "since"]);
         for claim in self.claims.iter().filter(|claim| claim.profile == profile) {
-            let place = match (claim.layer, claim.scope.as_str()) {
-                (Layer::Runtime, "host") => "live".to_owned(),
-                (Layer::Boot, "host") => "boot".to_owned(),
-                (_, scope) => scope.to_owned(),
+            let place = match (claim.layer, self.is_own(&claim.scope)) {
+                (Layer::Runtime, true) => "live".to_owned(),
+                (Layer::Boot, true) => "boot".to_owned(),
+                (_, false) => claim.scope.clone(),
             };
             let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), fields);
             let (held, original) = (shown(&claim.held), shown(&claim.original));

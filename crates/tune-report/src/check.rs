@@ -53,7 +53,7 @@ impl Report for CheckReport {
     fn human(&self, width: usize) -> String {
         let mut page = Page::new(width);
         for mistake in &self.errors {
-            show(&mut page, mistake);
+            mistake.show(&mut page, "");
         }
         for warning in &self.warnings {
             page.marked(0, WARN, "warning:", warning);
@@ -71,14 +71,22 @@ impl Report for CheckReport {
     }
 }
 
-/// Shows a mistake, its line with a caret below what it is about, and what to do about it.
-fn show(page: &mut Page, mistake: &Mistake) {
-    page.marked(0, BAD, &format!("{}:", mistake.origin), &mistake.message);
-    if let Some(excerpt) = mistake.excerpt.as_deref() {
-        point(page, mistake, excerpt);
+impl Mistake {
+    /// Shows a mistake, its line with a caret below what it is about, and what to do about it.
+    pub(crate) fn show(&self, page: &mut Page, label: &str) {
+        page.marked(0, BAD, &format!("{label}{}:", self.origin), &self.message);
+        if let Some(excerpt) = self.excerpt.as_deref() {
+            point(page, self, excerpt);
+        }
+        if let Some(hint) = &self.hint {
+            page.marked(2, STRONG, "hint:", hint);
+        }
     }
-    if let Some(hint) = &mistake.hint {
-        page.marked(2, STRONG, "hint:", hint);
+
+    /// Returns the mistake in one line, for programs.
+    pub(crate) fn sentence(&self) -> String {
+        let hint = self.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        format!("{}: {}{hint}", self.origin, self.message)
     }
 }
 

@@ -5,9 +5,11 @@ use std::error::Error;
 use serde::Serialize;
 
 use crate::Report;
+use crate::check::Mistake;
 use crate::json;
 use crate::page::Page;
 use crate::style::{BAD, STRONG};
+use crate::verdict::counted;
 
 /// A command that could not do its work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +26,9 @@ pub struct ErrorReport {
     pub hints: Vec<String>,
     /// The exit status of the command.
     pub exit_code: u8,
+    /// The mistakes of a profile, shown to people with their lines; the message and the causes tell them to programs.
+    #[serde(skip)]
+    pub mistakes: Box<[Mistake]>,
 }
 
 impl ErrorReport {
@@ -34,8 +39,8 @@ impl ErrorReport {
     #[must_use]
     pub fn new(kind: &str, exit_code: u8, msg: impl Into<String>) -> Self {
         let msg = msg.into();
-        let (causes, hints) = (Vec::new(), Vec::new());
-        Self { failed: true, changed: false, kind: kind.to_owned(), msg, causes, hints, exit_code }
+        let (causes, hints, mistakes) = (Vec::new(), Vec::new(), Box::default());
+        Self { failed: true, changed: false, kind: kind.to_owned(), msg, causes, hints, exit_code, mistakes }
     }
 
     /// Makes a report of an error and all that caused it. A cause that its effect has already told is left out.
@@ -68,13 +73,46 @@ impl ErrorReport {
     }
 }
 
+impl ErrorReport {
+    /// Makes an error of what is wrong with a profile, or with values on the command line.
+    #[must_use]
+    pub fn of_mistakes(kind: &str, exit_code: u8, mistakes: Vec<Mistake>) -> Self {
+        let mut report = match &mistakes[..] {
+            [only] => {
+                let report = Self::new(kind, exit_code, format!("{}: {}", only.origin, only.message));
+                only.hint.iter().fold(report, Self::hint)
+            }
+            _ => Self::new(kind, exit_code, counted(mistakes.len(), "mistake")),
+        };
+        if mistakes.len() > 1 {
+            report.causes = mistakes.iter().map(Mistake::sentence).collect();
+        }
+        report.mistakes = mistakes.into();
+        report
+    }
+
+    fn show_mistakes(&self, page: &mut Page) {
+        match &self.mistakes[..] {
+            [only] => only.show(page, "error: "),
+            many => {
+                page.marked(0, BAD, "error:", &self.msg);
+                many.iter().for_each(|mistake| mistake.show(page, ""));
+            }
+        }
+    }
+}
+
 impl Report for ErrorReport {
     fn human(&self, width: usize) -> String {
         let mut page = Page::new(width);
+        if !self.mistakes.is_empty() {
+            self.show_mistakes(&mut page);
+            return page.finish();
+        }
         for (at, line) in self.msg.lines().enumerate() {
             match at {
                 0 => page.marked(0, BAD, "error:", line),
-                _ => page.verbatim(0, crate::style::PLAIN, line),
+                _ => page.text(0, line),
             }
         }
         for cause in &self.causes {

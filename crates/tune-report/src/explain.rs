@@ -262,6 +262,10 @@ fn ranges(page: &mut Page, label: &str, ranges: &[Range], fields: &[String]) {
 }
 
 fn facts(page: &mut Page, tunable: &TunableExplained) {
+    // Nothing is known of what is not in the catalog.
+    if tunable.scope == "unknown" {
+        return;
+    }
     page.item(INDENT, "can be changed:", words::mutability(tunable.mutability));
     page.item(INDENT, "a change reaches:", tunable.takes_hold.words());
     let scope = match (tunable.scope, &tunable.netns_since) {

@@ -135,13 +135,14 @@ fn add(lines: &mut Vec<String>, piece: &str, width: usize) {
 fn pieces(word: &str, width: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = word;
-    while rest.width() > width {
+    loop {
         let (piece, after) = rest.split_at(fitting(rest, width));
         pieces.push(piece);
+        if after.is_empty() {
+            return pieces;
+        }
         rest = after;
     }
-    pieces.push(rest);
-    pieces
 }
 
 /// Returns how many bytes of a text fit: at least one character, so that cutting comes to an end.

@@ -128,7 +128,11 @@ impl Spot {
 
 impl std::fmt::Display for Spot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = self.file.as_deref().unwrap_or(&self.profile);
+        let name = match &self.file {
+            Some(file) => file,
+            None if self.profile.is_empty() => "standard input",
+            None => &self.profile,
+        };
         f.pad(&format!("{name}:{}:{}", self.line, self.column))
     }
 }

@@ -111,18 +111,17 @@ pub fn command(verb: &str, profiles: &[ProfileRef], scope: &str) -> Option<Strin
 #[must_use]
 pub fn scope_option(scope: &str) -> String {
     match scope.split_once(':') {
-        // A namespace that was entered before tune started is shown by its inode, which cannot be asked for.
-        Some(("netns", inode)) if inode.parse::<u64>().is_ok_and(|inode| inode > MOST_PROCESSES) => {
-            String::new()
-        }
+        Some(("netns", name)) if is_own(name) => String::new(),
         Some(("netns", name)) => format!(" --netns {}", quoted(name)),
         Some(("root", dir)) => format!(" --root {}", quoted(dir)),
         _ => String::new(),
     }
 }
 
-/// No process has a number above this (PID_MAX_LIMIT), and every namespace has one.
-const MOST_PROCESSES: u64 = 4 << 20;
+/// Tells whether a namespace goes by its inode, as the caller's own one does.
+fn is_own(name: &str) -> bool {
+    name.starts_with('[')
+}
 
 /// Where a site keeps its profiles: those are found by name.
 const SITE_DIRECTORIES: &[&str] = &["/etc/tune/profiles", "/usr/local/etc/tune/profiles"];

@@ -52,9 +52,13 @@ pub fn live_line(tunable: &TunableState) -> String {
 /// Shows what the next boot makes of a tunable: `60, from /etc/sysctl.d/99-x.conf:3`.
 pub fn boot_line(tunable: &TunableState) -> String {
     let value = native(tunable.boot.as_deref(), "unknown");
-    match &tunable.boot_source {
-        Some(place) => format!("{value}, from {place}"),
-        None => format!("{value}, no file sets it"),
+    match (&tunable.boot_source, &tunable.reason) {
+        (Some(place), _) => format!("{value}, from {place}"),
+        // What is known live has a reason only for the next boot.
+        (None, Some(reason)) if tunable.boot.is_none() && tunable.live.is_some() => {
+            format!("{value}: {reason}")
+        }
+        _ => format!("{value}, no file sets it"),
     }
 }
 

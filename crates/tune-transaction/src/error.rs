@@ -92,12 +92,19 @@ impl StateError {
             io::ErrorKind::PermissionDenied => Self::Denied { tried, path },
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { tried, path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { tried, path },
-            _ => Self::Other { tried, path, reason: error.to_string() },
+            _ => {
+                let text = error.to_string();
+                let reason = text.split(" (os error ").next().unwrap_or_default().to_owned();
+                Self::Other { tried, path, reason }
+            }
         }
     }
 
     pub(crate) fn corrupt(file: impl Into<PathBuf>, line: usize, what: impl Into<String>) -> Self {
-        Self::Corrupt { file: file.into(), line, what: what.into() }
+        let what = what.into();
+        // The line is told already.
+        let what = what.split(" at line ").next().unwrap_or_default().to_owned();
+        Self::Corrupt { file: file.into(), line, what }
     }
 }
 

@@ -69,7 +69,8 @@ impl Run<'_> {
         };
         self.set(index, result);
         let _ = self.journal.note(&record);
-        Err(format!("{}: {reason}", step.effect.target()))
+        let target = step.effect.target();
+        Err(if reason.starts_with(&target) { reason } else { format!("{target}: {reason}") })
     }
 
     /// Says that a step may have an effect from here on. The live values of a machine do not outlive a power cut, so

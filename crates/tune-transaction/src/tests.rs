@@ -484,8 +484,6 @@ fn a_history_that_is_a_link_is_refused() {
     assert!(matches!(store.history(), Err(StateError::Unsafe { .. })));
     let host = host();
     let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
-    let mut locked = store.lock("tune apply").unwrap();
-    let refused = locked.execute(&surroundings, &plan(), apply(), "host", &mut (), &|| false);
-    assert!(matches!(refused, Err(ExecuteError::State(StateError::Unsafe { .. }))));
-    assert!(host.effects().is_empty());
+    let mut locked = store.lock("tune apply web-server").unwrap();
+    assert!(matches!(locked.recover(&surroundings), Err(RecoverError::State(StateError::Unsafe { .. }))));
 }

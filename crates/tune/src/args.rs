@@ -125,6 +125,18 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Tells whether the command may change the host.
+    pub(crate) const fn changes(&self) -> bool {
+        match self {
+            Self::Apply(Apply { change, .. }) | Self::Set { change, .. } => !change.dry_run,
+            Self::Off { undo, .. } | Self::Rollback { undo, .. } => !undo.dry_run,
+            Self::Recover => true,
+            _ => false,
+        }
+    }
+}
+
 /// One of the two things that are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnlyLayer {

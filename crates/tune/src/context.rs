@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tune_engine::Engine;
 use tune_host::{Backend, Host, LiveHost, Machine, SiteLibrary};
 use tune_model::finding::{HostRef, ProfileRef};
-use tune_model::profile::{self, Library, ProfileText, Resolved};
+use tune_model::profile::{self, Diagnostics, Library, ProfileText, Resolved};
 use tune_model::{Catalog, Claims, Kind, Profile, Quantity, System};
 use tune_report::Report;
 use tune_transaction::Store;
@@ -138,7 +138,7 @@ impl Context {
         }
     }
 
-    pub(crate) fn check(&self, argument: &str) -> Result<profile::Diagnostics, CliError> {
+    pub(crate) fn check(&self, argument: &str) -> Result<Diagnostics, CliError> {
         match self.text(argument)? {
             Some(text) => Ok(profile::check_text(&self.library, Catalog::of, text)?),
             None => Ok(profile::check(&self.library, Catalog::of, argument)?),
@@ -148,7 +148,7 @@ impl Context {
     /// Loads profiles for this host's system; unsafe values only for the subjects allowed.
     pub(crate) fn load(&self, arguments: &[String], allowed: &[String]) -> Result<Vec<Profile>, CliError> {
         let system = self.backend.system();
-        arguments.iter().map(|argument| digested(self.resolve(argument, system)?, allowed)).collect()
+        arguments.iter().map(|argument| Ok(digested(self.resolve(argument, system)?, allowed)?)).collect()
     }
 
     /// Prints a result on standard output.
@@ -166,7 +166,7 @@ impl Context {
 }
 
 /// Returns the profile with the digest of all text that went into it.
-pub(crate) fn digested(resolved: Resolved, allowed: &[String]) -> Result<Profile, CliError> {
+pub(crate) fn digested(resolved: Resolved, allowed: &[String]) -> Result<Profile, Diagnostics> {
     let texts: Vec<_> = resolved.inputs.iter().map(|input| input.text.clone()).collect();
     let mut profile = resolved.allowing(allowed)?;
     profile.digest = tune_transaction::digest(texts.iter().map(|text| text.as_bytes()));

@@ -5,6 +5,7 @@ use std::error::Error;
 use tune_host::NamespaceError;
 use tune_model::profile::{Diagnostics, LibraryError, ProfileError};
 use tune_report::ErrorReport;
+use tune_report::profiles::{Mistake, Spot};
 use tune_transaction::{ExecuteError, LockError, RecoverError, StateError};
 
 use crate::exit;
@@ -22,19 +23,18 @@ impl CliError {
         Self(ErrorReport::of(kind, code, error))
     }
 
+    /// What is wrong with a profile, or with values on the command line.
+    pub(crate) fn of_mistakes(kind: &str, code: u8, mistakes: &Diagnostics) -> Self {
+        let mistakes = mistakes.iter().map(mistake).collect();
+        Self(ErrorReport::of_mistakes(kind, code, mistakes))
+    }
+
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new("usage", exit::USAGE, message)
     }
 
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new("failed", exit::FAILED, message)
-    }
-
-    /// The same, of a command line that is wrong.
-    pub(crate) fn as_usage(mut self) -> Self {
-        "usage".clone_into(&mut self.0.kind);
-        self.0.exit_code = exit::USAGE;
-        self
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -92,7 +92,7 @@ impl From<RecoverError> for CliError {
 
 impl From<Diagnostics> for CliError {
     fn from(error: Diagnostics) -> Self {
-        Self::new("bad-profile", exit::BAD_DATA, error.to_string())
+        Self::of_mistakes("bad-profile", exit::BAD_DATA, &error)
     }
 }
 
@@ -112,5 +112,18 @@ impl From<ProfileError> for CliError {
                 .hint("a name with a / is the path of a file"),
             other => Self::of("bad-profile", exit::BAD_DATA, &other),
         }
+    }
+}
+
+/// Returns a mistake as it is reported.
+pub(crate) fn mistake(found: &tune_model::profile::Diagnostic) -> Mistake {
+    Mistake {
+        origin: Spot::of(&found.origin),
+        message: found.message.clone(),
+        hint: found.help.clone(),
+        // What was cut out of a long line has other columns than the line.
+        excerpt: (found.excerpt.before + 1 == found.origin.column as usize)
+            .then(|| found.excerpt.text.clone()),
+        width: found.excerpt.under,
     }
 }

@@ -38,7 +38,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<u8, CliError> {
     log::start(&cli.global);
     let command = cli.command.unwrap_or(Command::Status);
-    commands::run(command, &cli.global)
+    let changes = command.changes();
+    let code = commands::run(command, &cli.global)?;
+    // A change that was made is not unmade by a full disk that its report was to go to.
+    Ok(if output::lost() && !changes { exit::FAILED } else { code })
 }
 
 /// Help and versions are results; anything else clap says is a usage error with its own code.
@@ -57,6 +60,7 @@ fn usage(error: &clap::Error) -> Result<u8, CliError> {
             let text = error.render().to_string();
             let text = text.trim().trim_start_matches("error: ");
             let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+            let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
             let hints = rest.split("\n\n").flat_map(|part| part.trim().split('\n')).map(str::trim);
             let noise = |line: &&str| {
                 line.is_empty() || line.starts_with("Usage:") || line.starts_with("For more information")

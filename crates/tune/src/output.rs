@@ -1,27 +1,47 @@
 //! Writing to the terminal: results to standard output, everything else to standard error.
 
 use std::borrow::Cow;
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 
+/// Whether a result could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 /// Prints a result. A reader that has gone away is no error.
 pub(crate) fn print(text: &str) {
-    put(std::io::stdout().lock(), text);
+    match put(io::stdout().lock(), text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            LOST.store(true, Ordering::Relaxed);
+            let reason = match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "no space is left".to_owned(),
+                _ => error.to_string(),
+            };
+            say(&format!("error: the result could not be written to standard output: {reason}\n"));
+        }
+        _ => {}
+    }
+}
+
+/// Tells whether a result could not be written although somebody may wait for it.
+pub(crate) fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Says something on standard error.
 pub(crate) fn say(text: &str) {
-    put(std::io::stderr().lock(), text);
+    let _ = put(io::stderr().lock(), text);
 }
 
 /// Writes in one piece: what is taken away for a stream without colour is taken away before.
-fn put(mut out: impl RawStream, text: &str) {
+fn put(mut out: impl RawStream, text: &str) -> io::Result<()> {
     let text = match AutoStream::choice(&out) {
         ColorChoice::Never => Cow::Owned(anstream::adapter::strip_str(text).to_string()),
         _ => Cow::Borrowed(text),
     };
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
 /// Returns the width of the terminal that standard output is.

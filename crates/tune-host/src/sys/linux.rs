@@ -13,6 +13,7 @@ use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 use nix::unistd::{AccessFlags, access};
 use tune_model::plan::Namespace;
 
+use crate::files::plain;
 use crate::host::{Isolation, ReadError, WriteError};
 use crate::live::NamespaceError;
 
@@ -45,7 +46,7 @@ fn read_error(name: &str, error: &io::Error) -> ReadError {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT | Errno::ENOTDIR) => ReadError::Missing(name.to_owned()),
         Some(Errno::EACCES | Errno::EPERM) => ReadError::Denied(name.to_owned()),
-        _ => ReadError::Failed { name: name.to_owned(), reason: error.to_string() },
+        _ => ReadError::Failed { name: name.to_owned(), reason: plain(error) },
     }
 }
 
@@ -66,21 +67,21 @@ pub(crate) fn write_tunable(name: &str, value: &str) -> Result<(), WriteError> {
     }
 }
 
-fn write_error(name: &str, value: &str, errno: Option<Errno>, error: &dyn std::error::Error) -> WriteError {
+fn write_error(name: &str, value: &str, errno: Option<Errno>, error: &io::Error) -> WriteError {
     let name = name.to_owned();
     match errno {
         Some(Errno::ENOENT | Errno::ENOTDIR) => WriteError::Missing(name),
         Some(Errno::EACCES | Errno::EPERM) => WriteError::Denied(name),
         Some(Errno::EROFS) => WriteError::ReadOnly(name),
         Some(Errno::EINVAL | Errno::ERANGE) => WriteError::Refused { name, value: value.to_owned() },
-        _ => WriteError::Failed { name, reason: error.to_string() },
+        _ => WriteError::Failed { name, reason: plain(error) },
     }
 }
 
 /// Asks `access(2)`, which tells the truth about mode bits and read-only mounts alike.
 pub(crate) fn writable_tunable(name: &str) -> Result<(), WriteError> {
     let path = crate::sysctl_path(name).ok_or_else(|| WriteError::BadName(name.to_owned()))?;
-    access(&path, AccessFlags::W_OK).map_err(|errno| write_error(name, "", Some(errno), &errno))
+    access(&path, AccessFlags::W_OK).map_err(|errno| write_error(name, "", Some(errno), &errno.into()))
 }
 
 /// Runs `work` in a network namespace, on a thread of its own that ends with it.
@@ -163,7 +164,7 @@ fn failed(name: &str, error: &io::Error) -> NamespaceError {
     match error.kind() {
         io::ErrorKind::NotFound => NamespaceError::Missing(name),
         io::ErrorKind::PermissionDenied => NamespaceError::Denied(name),
-        _ => NamespaceError::Failed { name, reason: error.to_string() },
+        _ => NamespaceError::Failed { name, reason: plain(error) },
     }
 }
 

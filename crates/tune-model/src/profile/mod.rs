@@ -161,6 +161,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             Some(file) => write!(f, "{}:{}:{}", file.display(), self.line, self.column),
+            None if self.profile.is_empty() => write!(f, "standard input:{}:{}", self.line, self.column),
             None => write!(f, "{}:{}:{}", self.profile, self.line, self.column),
         }
     }

@@ -137,7 +137,7 @@ fn named(name: &str, catalogs: Catalogs, system: System) -> Result<Named, Compla
             Ok(Named { subjects, shape, row })
         }
         Err(complaint) if native::is_below_prefix(system, name) => Err(complaint),
-        Err(_) => Err(unknown(catalog, name)),
+        Err(_) => Err(unknown(catalog, system, name)),
     }
 }
 
@@ -151,13 +151,16 @@ fn not_in_catalog(catalog: &crate::Catalog, name: &str) -> Complaint {
     }
 }
 
-fn unknown(catalog: &crate::Catalog, name: &str) -> Complaint {
+fn unknown(catalog: &crate::Catalog, system: System, name: &str) -> Complaint {
     let complaint = Complaint::new(format!("unknown setting or tunable {name:?}"));
     let names =
         Setting::ALL.iter().map(|setting| setting.name()).chain(catalog.iter().map(|row| row.name.as_str()));
     match crate::nearest(name, names) {
         Some(nearest) => complaint.help(format!("did you mean {nearest:?}?")),
-        None => complaint.help("tune status lists the settings"),
+        None => complaint.help(format!(
+            "tune status lists the settings; of native tunables, those below {} may be set",
+            native::prefixes(system).join(", ")
+        )),
     }
 }
 

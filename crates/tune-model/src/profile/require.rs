@@ -137,7 +137,7 @@ impl Flaw {
     }
 
     fn reckless(message: String, reason: Option<&str>, subject: &Subject) -> Self {
-        let reason = reason.map(|reason| format!("{reason}; ")).unwrap_or_default();
+        let reason = reason.map(|reason| format!("{}; ", reason.trim_end_matches('.'))).unwrap_or_default();
         let help = format!("{reason}--allow-unsafe {subject} lifts this, where the system takes the value");
         Self { complaint: Complaint::new(message).help(help), can_be_lifted: true }
     }

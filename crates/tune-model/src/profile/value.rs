@@ -239,6 +239,11 @@ fn fields(given: &Given<'_>, shape: Shape, width: usize) -> Result<Vec<Content>,
 fn one_each(given: &Given<'_>, shape: Shape, width: usize) -> Complaint {
     let example = if shape == Shape::Pages { "\"1GiB 2GiB 3GiB\"" } else { "\"1 2 3\"" };
     let message = format!("expected {width} values, a list or a text such as {example}, found {given}");
+    if shape == Shape::Pages {
+        let help =
+            "the kernel counts pages here: each value needs its unit, as in \"131072 pages\" or \"512MiB\"";
+        return Complaint::new(message).help(help);
+    }
     Complaint::new(message).help("one field alone is named with its number, such as \"net.ipv4.tcp_rmem[2]\"")
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use tune_engine::{Held, Options, Release};
-use tune_host::{Host, Interrupt, WriteError};
+use tune_host::{Host, Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::{Plan, Refusal};
 use tune_model::transaction::{Action, StepResult};
@@ -55,24 +55,32 @@ pub(crate) fn subjects(context: &Context, names: &[String]) -> Result<BTreeSet<S
 
 pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError> {
     let subject: Subject = name.parse().map_err(CliError::usage)?;
-    let catalog = context.backend.catalog();
-    if let Subject::Tunable(slot) = &subject
-        && catalog.get(&slot.tunable).is_none()
-        && (!slot.tunable.contains(['.', '/']) || is_near_a_setting(&slot.tunable))
-    {
-        let tunables = catalog.iter().map(|row| row.name.as_str());
-        let settings = tune_model::Setting::ALL.iter().map(|setting| setting.name());
-        let nearest = tune_model::nearest(name, settings.chain(tunables));
-        let hint = tune_model::did_you_mean(nearest.as_deref());
-        return Err(CliError::usage(format!("{name:?} is no setting and no tunable{hint}")));
+    match &subject {
+        Subject::Tunable(slot) if !exists(context, &slot.tunable) => Err(unknown(context, name)),
+        _ => Ok(subject),
     }
-    Ok(subject)
 }
 
-/// Tells whether a name looks like a setting misspelt: those have two parts, which few tunables have.
-fn is_near_a_setting(name: &str) -> bool {
-    let settings = tune_model::Setting::ALL.iter().map(|setting| setting.name());
-    name.split('.').count() == 2 && tune_model::nearest(name, settings).is_some()
+/// Tells whether anything here knows a tunable: the catalog, the kernel, or a file that sets it.
+fn exists(context: &Context, tunable: &str) -> bool {
+    if !tunable.contains(['.', '/']) {
+        return false;
+    }
+    context.backend.catalog().get(tunable).is_some()
+        || !matches!(
+            context.host.read_tunables(&[tunable])[..],
+            [Err(ReadError::Missing(_) | ReadError::BadName(_))]
+        )
+        || !context.backend.boot_story(&context.host, tunable).lines.is_empty()
+}
+
+fn unknown(context: &Context, name: &str) -> CliError {
+    let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
+    let tunables = context.backend.catalog().iter().map(|row| row.name.as_str());
+    let nearest = tune_model::nearest(name, known.chain(tunables));
+    let hint = tune_model::did_you_mean(nearest.as_deref());
+    CliError::usage(format!("{name:?} is no setting and no tunable of this system{hint}"))
+        .hint("see the settings: tune status")
 }
 
 impl Wanted {
@@ -369,7 +377,7 @@ pub(crate) fn existing_store(context: &Context) -> Result<Option<Store>, CliErro
 
 #[cfg(test)]
 mod tests {
-    use super::{is_near_a_setting, retyped};
+    use super::retyped;
 
     fn of(line: &str) -> String {
         retyped(line.split(' ').map(str::to_owned))
@@ -384,19 +392,5 @@ mod tests {
         assert_eq!(of("--netns plan plan plan --diff"), "tune --netns plan apply plan");
         assert_eq!(of("set a.b<=30s --check --state-dir /s"), "tune set 'a.b<=30s' --state-dir /s");
         assert_eq!(of("rollback --dry-run --overwrite-foreign 3"), "tune rollback --overwrite-foreign 3");
-    }
-
-    #[test]
-    fn a_setting_misspelt_is_told_from_a_tunable() {
-        for (name, near) in [
-            ("tcp.fin_wait2_timeout", true),
-            ("tcp.fin_wait2", true),
-            ("net.max_socket", true),
-            ("net.core.max_sockets", false),
-            ("kernel.pid_max", false),
-            ("net.nf_conntrack_max", false),
-        ] {
-            assert_eq!(is_near_a_setting(name), near, "{name}");
-        }
     }
 }

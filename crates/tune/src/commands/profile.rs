@@ -73,7 +73,7 @@ fn check(context: &Context, names: &[String]) -> Result<u8, CliError> {
     let mut code = exit::MET;
     for name in names {
         let mistakes = context.check(name)?;
-        let mut errors: Vec<Mistake> = mistakes.iter().map(mistake).collect();
+        let mut errors: Vec<Mistake> = mistakes.iter().map(crate::error::mistake).collect();
         if errors.is_empty() {
             errors.extend(impossible(context, name)?);
         }
@@ -99,18 +99,6 @@ fn impossible(context: &Context, name: &str) -> Result<Vec<Mistake>, CliError> {
             width: 0,
         })
         .collect())
-}
-
-fn mistake(found: &tune_model::profile::Diagnostic) -> Mistake {
-    Mistake {
-        origin: Spot::of(&found.origin),
-        message: found.message.clone(),
-        hint: found.help.clone(),
-        // What was cut out of a long line has other columns than the line.
-        excerpt: (found.excerpt.before + 1 == found.origin.column as usize)
-            .then(|| found.excerpt.text.clone()),
-        width: found.excerpt.under,
-    }
 }
 
 fn new(name: &str) -> Result<u8, CliError> {

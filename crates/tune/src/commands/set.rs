@@ -13,8 +13,10 @@ use crate::exit;
 
 pub(crate) fn run(context: &Context, assignments: &[String], change: &Change) -> Result<u8, CliError> {
     let resolved: Resolved = one_off(assignments, Catalog::of, context.backend.system())
-        .map_err(|mistakes| CliError::new("usage", exit::USAGE, mistakes.to_string()))?;
-    let profiles = one_each(&digested(resolved, &change.allow_unsafe).map_err(CliError::as_usage)?);
+        .map_err(|mistakes| CliError::of_mistakes("usage", exit::USAGE, &mistakes))?;
+    let profile = digested(resolved, &change.allow_unsafe)
+        .map_err(|mistakes| CliError::of_mistakes("usage", exit::USAGE, &mistakes))?;
+    let profiles = one_each(&profile);
     let action = Action::Apply { profiles: profiles.iter().map(|profile| profile.name.clone()).collect() };
     Wanted {
         intent: Intent::Apply(profiles),

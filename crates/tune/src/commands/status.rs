@@ -19,16 +19,29 @@ pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
             active.push(claim.profile.clone());
         }
     }
+    let (transactions, unknown) = waiting(context);
+    let settings: Vec<_> = engine.overview(&scope).into_iter().map(setting).collect();
+    let undecided = shared_reason(&settings);
     let report = StatusReport {
         host: context.host_ref(),
-        settings: engine.overview(&scope).into_iter().map(setting).collect(),
+        settings,
         boot_tool: context.backend.boot_story(&context.host, "").tool,
         active,
-        transactions: waiting(context),
-        notes: unseen.into_iter().collect(),
+        transactions,
+        notes: unseen.into_iter().chain(unknown).chain(undecided).collect(),
     };
     context.show(&report);
     Ok(exit::MET)
+}
+
+/// Returns what keeps the next boot of several settings from being told, such as a file that may not be read.
+fn shared_reason(settings: &[SettingState]) -> Option<String> {
+    let mut reasons = settings.iter().filter_map(|state| match &state.decided_by {
+        DecidedBy::Unknown { reason } => Some(reason),
+        _ => None,
+    });
+    let first = reasons.next()?;
+    reasons.any(|reason| reason == first).then(|| format!("the next boot: {first}"))
 }
 
 fn setting(found: Overview) -> SettingState {
@@ -50,10 +63,14 @@ fn setting(found: Overview) -> SettingState {
     }
 }
 
-/// Returns the transactions that are not finished, as far as the caller may see them.
-fn waiting(context: &Context) -> Vec<Waiting> {
-    let Ok(Some(store)) = context.look_at_store() else { return Vec::new() };
-    let mut entries = store.history().unwrap_or_default();
+/// Returns the transactions that are not finished, as far as the caller may see them, and what keeps them from being
+/// seen in a directory that is otherwise fit to be looked at.
+fn waiting(context: &Context) -> (Vec<Waiting>, Option<String>) {
+    let Ok(Some(store)) = context.look_at_store() else { return (Vec::new(), None) };
+    let (mut entries, unknown) = match store.history() {
+        Err(error) => (Vec::new(), Some(format!("what tune did is not known: {error}"))),
+        Ok(entries) => (entries, None),
+    };
     // A crash may leave a journal that the history does not show yet.
     let open = store.open_transaction().ok().flatten();
     entries.extend(open.filter(|open| entries.iter().all(|entry| entry.id != open.id)));
@@ -66,5 +83,5 @@ fn waiting(context: &Context) -> Vec<Waiting> {
         )
     };
     let open = entries.into_iter().filter(|entry| waits(entry.state));
-    open.map(|entry| Waiting { entry, deadline: None, overdue: false }).collect()
+    (open.map(|entry| Waiting { entry, deadline: None, overdue: false }).collect(), unknown)
 }
