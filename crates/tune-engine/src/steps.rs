@@ -70,22 +70,21 @@ pub(crate) fn dangers(
     backend: &dyn Backend,
     host: &dyn Host,
     moves: &[Move],
-    before: &View<'_>,
+    (before, after): (&View<'_>, &View<'_>),
     layer: Layer,
     options: &Options,
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    let texts = texts_after(moves, before);
     for change in moves {
-        let after = texts.get(change.slot.tunable.as_str()).map_or("", String::as_str);
+        let after = after.text(&change.slot.tunable).unwrap_or_default();
         let subject = change.serves.first().cloned().unwrap_or_else(|| Subject::Tunable(change.slot.clone()));
         let allowed = options.allow_unsafe.contains(&subject)
             || options.allow_unsafe.contains(&Subject::Tunable(change.slot.clone()));
         let present = before.text(&change.slot.tunable).ok();
         let now = (layer == Layer::Runtime).then_some(present.as_deref()).flatten();
-        let around = Around { present: now, after };
+        let around = Around { present: now, after: &after };
         let unstorable =
-            || Some((RefusalKind::NotStorable, backend.unstorable(host, &change.slot.tunable, after)?));
+            || Some((RefusalKind::NotStorable, backend.unstorable(host, &change.slot.tunable, &after)?));
         let hazard =
             || Some((RefusalKind::Unsafe, backend.hazard(host, &change.slot, &change.value, around)?));
         let (refused, reckless) = outside(backend, change);
@@ -99,17 +98,6 @@ pub(crate) fn dangers(
         }
     }
     refusals
-}
-
-/// Returns the text of each tunable that changes as it will be.
-fn texts_after<'m>(moves: &'m [Move], before: &View<'_>) -> BTreeMap<&'m str, String> {
-    let mut texts = BTreeMap::new();
-    for change in moves {
-        let tunable = change.slot.tunable.as_str();
-        let text = texts.entry(tunable).or_insert_with(|| before.text(tunable).unwrap_or_default());
-        *text = change.slot.replaced(text, &change.value);
-    }
-    texts
 }
 
 type Danger = Option<(RefusalKind, String)>;

@@ -79,6 +79,8 @@ pub struct Override {
     pub text: Option<String>,
     /// Whether `--take-over` could comment it out.
     pub can_take_over: bool,
+    /// Why it cannot be told which line wins, where it cannot.
+    pub doubt: Option<String>,
 }
 
 /// What has to be done so that the next boot makes the wanted values.

@@ -19,6 +19,11 @@ pub(crate) struct NextBoot {
     pub(crate) as_is: BootPlan,
     pub(crate) without_tune: BootPlan,
     pub(crate) by_hand: Option<BootPlan>,
+    forecast: Forecast,
+}
+
+/// Tells what comes of a reading of the boot files.
+pub(crate) struct Forecast {
     command_line: Vec<CommandLineSetting>,
     page: u64,
 }
@@ -56,9 +61,20 @@ impl NextBoot {
             None => as_is.clone(),
         };
         let by_hand = tools.by_hand.map(|other| BootPlan::read(files, other));
+        Some(Self { as_is, without_tune, by_hand, forecast: Forecast::of(files, host.page_size()) })
+    }
+
+    /// Predicts a tunable under one reading of the boot files.
+    pub(crate) fn predict(&self, plan: &BootPlan, start: &Start<'_>) -> Predicted {
+        self.forecast.predict(plan, start)
+    }
+}
+
+impl Forecast {
+    pub(crate) fn of(files: &dyn Files, page: u64) -> Self {
         let command_line = files.read(Path::new("/proc/cmdline")).unwrap_or_default();
         let command_line = command_line_settings(&String::from_utf8_lossy(&command_line));
-        Some(Self { as_is, without_tune, by_hand, command_line, page: host.page_size() })
+        Self { command_line, page }
     }
 
     /// Predicts a tunable under one reading of the boot files.
@@ -182,7 +198,8 @@ pub(crate) fn fields(start: &Start<'_>) -> Option<Fields> {
 /// Takes away what `tune` wrote; `None` where there is nothing of the kind.
 fn without_tune<'a>(files: &'a dyn Files, claims: &ScopeClaims) -> Option<Overlay<'a>> {
     let lines: Vec<_> = claims.boot.values().flat_map(|holding| &holding.taken_over).collect();
-    let ours = files.kind(Path::new(BOOT_FILE)).is_ok() && claims.files.contains_key(Path::new(BOOT_FILE));
+    // Also one that is not as it was left, or whose claims are lost: nobody else writes under that name.
+    let ours = files.kind(Path::new(BOOT_FILE)).is_ok();
     if !ours && lines.is_empty() {
         return None;
     }

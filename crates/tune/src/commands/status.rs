@@ -52,8 +52,11 @@ fn setting(found: Overview) -> SettingState {
 
 /// Returns the transactions that are not finished, as far as the caller may see them.
 fn waiting(context: &Context) -> Vec<Waiting> {
-    let entries =
-        context.look_at_store().ok().flatten().and_then(|store| store.history().ok()).unwrap_or_default();
+    let Ok(Some(store)) = context.look_at_store() else { return Vec::new() };
+    let mut entries = store.history().unwrap_or_default();
+    // A crash may leave a journal that the history does not show yet.
+    let open = store.open_transaction().ok().flatten();
+    entries.extend(open.filter(|open| entries.iter().all(|entry| entry.id != open.id)));
     let waits = |state| {
         matches!(
             state,
