@@ -193,7 +193,7 @@ mod tests {
         );
         let piped = ProfileRef { source: Source::StandardInput, ..profile("-") };
         assert_eq!(command("apply", &[piped], "host"), None);
-        let entered = command("apply", &[profile("web-server")], "netns:4026532178");
+        let entered = command("apply", &[profile("web-server")], "netns:[4026532178]");
         assert_eq!(entered.as_deref(), Some("tune apply web-server"), "an inode is no name to ask for");
     }
 }
