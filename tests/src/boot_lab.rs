@@ -55,7 +55,7 @@ impl BootLab {
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)?;
         let all_private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
         mount(None::<&str>, "/", None::<&str>, all_private, None::<&str>)?;
-        let _ = Command::new("ip").args(["link", "add", DOTTED_INTERFACE, "type", "dummy"]).output();
+        add_interface(DOTTED_INTERFACE);
         let root = Path::new("/mnt");
         mount(Some("tmpfs"), root, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
         furnish(root)?;
@@ -157,6 +157,16 @@ impl BootLab {
         let named = |error: Error| Error::new(error.kind(), format!("{path} = {value:?}: {error}"));
         file.write(format!("{value}\n").as_bytes()).map(|_| ()).map_err(named)
     }
+}
+
+/// Makes an interface of whichever kind the kernel has. Without one, the trees go without its keys.
+fn add_interface(name: &str) {
+    let ways: [&[&str]; 2] =
+        [&["link", "add", name, "type", "dummy"], &["tuntap", "add", "mode", "tap", "name", name]];
+    let made = |arguments: &&[&str]| {
+        Command::new("ip").args(*arguments).output().is_ok_and(|output| output.status.success())
+    };
+    let _ = ways.iter().find(|way| made(way));
 }
 
 fn below_proc(path: &str) -> PathBuf {

@@ -192,58 +192,67 @@ pub fn tree(seed: u64, tunables: &[Tunable]) -> Tree {
     let mut dice = Dice::new(seed);
     let split_lib = dice.once_in(3);
     let mut tree = Tree { seed, split_lib, nodes: Vec::new() };
-    // A few keys only, so that they meet.
-    let keys: Vec<&Tunable> = (0..1 + dice.below(5)).map(|_| dice.pick(tunables)).collect();
+    let keys = (0..1 + dice.below(4)).map(|_| dice.pick(tunables)).collect();
     if dice.once_in(12) {
         tree.nodes.push(("/run/sysctl.d".to_owned(), Node::Link("../etc/sysctl.d".to_owned())));
     }
-    for _ in 0..1 + dice.below(9) {
-        let directory = *dice.pick(&DIRECTORIES);
-        let odd = dice.once_in(3);
-        let name = *dice.pick(if odd { NAMES } else { &NAMES[..10] });
-        let path = format!("{directory}/{name}");
+    let names = if dice.once_in(3) { NAMES } else { &NAMES[..10] };
+    let doubled = dice.once_in(10);
+    let mut author = Author { dice, keys, lines: Vec::new(), doubled };
+    for _ in 0..1 + author.dice.below(9) {
+        let directory = *author.dice.pick(&DIRECTORIES);
+        let path = format!("{directory}/{}", author.dice.pick(names));
         let linked_away = tree.has(directory);
         if !tree.has(&path) && !linked_away {
-            add_file(&mut dice, &keys, &mut tree, path);
+            add_file(&mut author, &mut tree, path);
         }
     }
-    add_sysctl_conf(&mut dice, &keys, &mut tree);
+    add_sysctl_conf(&mut author, &mut tree);
     tree
 }
 
-fn add_file(dice: &mut Dice, keys: &[&Tunable], tree: &mut Tree, path: String) {
-    let node = match dice.below(30) {
+/// Who writes the lines of one tree: a few keys only, so that they meet, and a memory of earlier lines.
+struct Author<'a> {
+    dice: Dice,
+    keys: Vec<&'a Tunable>,
+    lines: Vec<Vec<u8>>,
+    /// Whether paths are spelled with a doubled slash before their last part.
+    doubled: bool,
+}
+
+fn add_file(author: &mut Author<'_>, tree: &mut Tree, path: String) {
+    let node = match author.dice.below(30) {
         0 => Node::File(Vec::new()),
         1 | 2 => Node::Link("/dev/null".to_owned()),
         3 => Node::Link("/srv/nowhere.conf".to_owned()),
         4 => Node::Directory,
-        5 | 6 => linked_file(dice, keys, tree),
+        5 | 6 => linked_file(author, tree),
         7 => Node::Link("../../etc/sysctl.conf".to_owned()),
-        _ => Node::File(content(dice, keys)),
+        _ => Node::File(content(author)),
     };
     tree.nodes.push((path, node));
 }
 
-fn linked_file(dice: &mut Dice, keys: &[&Tunable], tree: &mut Tree) -> Node {
-    let target = format!("/srv/elsewhere-{}", dice.below(3));
+fn linked_file(author: &mut Author<'_>, tree: &mut Tree) -> Node {
+    let target = format!("/srv/elsewhere-{}", author.dice.below(3));
     if !tree.has(&target) {
-        let content = content(dice, keys);
+        let content = content(author);
         tree.nodes.push((target.clone(), Node::File(content)));
     }
     Node::Link(target)
 }
 
-fn add_sysctl_conf(dice: &mut Dice, keys: &[&Tunable], tree: &mut Tree) {
+fn add_sysctl_conf(author: &mut Author<'_>, tree: &mut Tree) {
     let link = "/etc/sysctl.d/99-sysctl.conf";
-    if dice.once_in(3) && !tree.has(link) {
+    if author.dice.once_in(3) && !tree.has(link) {
         tree.nodes.push((link.to_owned(), Node::Link("../sysctl.conf".to_owned())));
     }
-    let node = match dice.below(20) {
+    let node = match author.dice.below(20) {
         0 => Node::Link("/dev/null".to_owned()),
         1 => Node::Directory,
-        2 => linked_file(dice, keys, tree),
+        2 => linked_file(author, tree),
         3..=7 => return,
-        _ => Node::File(content(dice, keys)),
+        _ => Node::File(content(author)),
     };
     tree.nodes.push(("/etc/sysctl.conf".to_owned(), node));
 }
@@ -251,18 +260,34 @@ fn add_sysctl_conf(dice: &mut Dice, keys: &[&Tunable], tree: &mut Tree) {
 /// Line endings of a whole file.
 const ENDINGS: &[&[u8]] = &[b"\n", b"\n", b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\r"];
 
-fn content(dice: &mut Dice, keys: &[&Tunable]) -> Vec<u8> {
-    let ending = *dice.pick(ENDINGS);
-    let mut content = if dice.once_in(25) { "\u{feff}".as_bytes().to_vec() } else { Vec::new() };
-    let lines = 1 + dice.below(6);
+fn content(author: &mut Author<'_>) -> Vec<u8> {
+    let ending = *author.dice.pick(ENDINGS);
+    let mut content = if author.dice.once_in(25) { "\u{feff}".as_bytes().to_vec() } else { Vec::new() };
+    let lines = 1 + author.dice.below(6);
     for at in 0..lines {
-        content.extend(line(dice, keys));
+        content.extend(next_line(author));
+        let dice = &mut author.dice;
         if at + 1 < lines || !dice.once_in(6) {
             let odd = dice.once_in(60).then(|| *dice.pick(&[&b"\r"[..], b"\0", b"\n\0", b"\r\n\0", b"\n\n"]));
             content.extend(odd.unwrap_or(ending));
         }
     }
     content
+}
+
+/// A line: often one that was there before, or one that excludes what an earlier one set.
+fn next_line(author: &mut Author<'_>) -> Vec<u8> {
+    if author.lines.is_empty() || !author.dice.once_in(4) {
+        let line = line(author);
+        author.lines.push(line.clone());
+        return line;
+    }
+    let mut earlier = author.dice.pick(&author.lines).clone();
+    if author.dice.once_in(3) {
+        earlier.truncate(earlier.iter().position(|byte| *byte == b'=').unwrap_or(earlier.len()));
+        earlier.splice(0..0, *b"-");
+    }
+    earlier
 }
 
 /// White space before and after names and values.
@@ -273,8 +298,9 @@ fn space(dice: &mut Dice) -> &'static str {
     SPACES[dice.below(usual)]
 }
 
-fn line(dice: &mut Dice, keys: &[&Tunable]) -> Vec<u8> {
-    let tunable = *dice.pick(keys);
+fn line(author: &mut Author<'_>) -> Vec<u8> {
+    let dice = &mut author.dice;
+    let tunable = *dice.pick(&author.keys);
     match dice.below(40) {
         0 => return b"".to_vec(),
         1 => return format!("{}# net.ipv4.tcp_fin_timeout = 1", space(dice)).into_bytes(),
@@ -291,8 +317,10 @@ fn line(dice: &mut Dice, keys: &[&Tunable]) -> Vec<u8> {
     };
     let name = match dice.below(10) {
         0..=2 => pattern(dice, tunable.path),
+        _ if author.doubled => doubled(tunable.path),
         _ => spelling(dice, tunable.path),
     };
+    let name = if author.doubled && !name.contains("//") { doubled(&name) } else { name };
     let mut line = format!("{}{mark}{name}{}", space(dice), space(dice)).into_bytes();
     let exclusion = (mark.starts_with('-') && dice.once_in(2)) || dice.once_in(60);
     if !exclusion {
@@ -301,6 +329,10 @@ fn line(dice: &mut Dice, keys: &[&Tunable]) -> Vec<u8> {
         line.extend(space(dice).bytes());
     }
     line
+}
+
+fn doubled(path: &str) -> String {
+    path.rsplit_once('/').map_or_else(|| path.to_owned(), |(above, last)| format!("{above}//{last}"))
 }
 
 /// A path in one of the ways it may be written, some of which lead nowhere.
@@ -393,7 +425,7 @@ fn value(dice: &mut Dice, fields: &Fields) -> Vec<u8> {
             let between: &[&str] =
                 if dice.once_in(10) { &[",", "\x0b", "\r", "  \t ", ""] } else { &[" ", " ", "\t"] };
             value.extend(dice.pick(between).bytes());
-            if dice.once_in(200) {
+            if dice.once_in(50) {
                 value.extend(" ".repeat(4070 + dice.below(40)).bytes());
             }
         }

@@ -12,6 +12,8 @@ mod release;
 mod settle;
 mod steps;
 pub mod subject;
+#[cfg(test)]
+mod tests;
 pub mod wish;
 
 pub use options::{Held, Options};

@@ -317,8 +317,7 @@ impl Files for RootedFiles {
     }
 
     fn kind(&self, path: &Path) -> Result<FileKind, FileError> {
-        let found =
-            std::fs::symlink_metadata(self.locate(path)?).map_err(|error| file_error(path, &error))?;
+        let found = std::fs::metadata(self.locate(path)?).map_err(|error| file_error(path, &error))?;
         Ok(match found.file_type() {
             kind if kind.is_dir() => FileKind::Directory,
             kind if kind.is_file() => FileKind::Regular,
@@ -460,5 +459,35 @@ impl Files for MemoryFiles {
 
     fn real_path(&self, path: &Path) -> Result<PathBuf, FileError> {
         Ok(self.find(path)?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn links_are_followed_inside_the_root_and_on_the_running_system() {
+        let directory = tempfile::tempdir().unwrap();
+        let image = directory.path();
+        std::fs::create_dir_all(image.join("etc/sysctl.d")).unwrap();
+        std::fs::write(image.join("etc/sysctl.conf"), "a.b = 1\n").unwrap();
+        std::os::unix::fs::symlink("/etc/sysctl.conf", image.join("etc/sysctl.d/absolute.conf")).unwrap();
+        std::os::unix::fs::symlink("../../../../etc/sysctl.conf", image.join("etc/sysctl.d/up.conf"))
+            .unwrap();
+        std::os::unix::fs::symlink("loop.conf", image.join("etc/sysctl.d/loop.conf")).unwrap();
+        let inside = RootedFiles::new(image);
+        for name in ["absolute.conf", "up.conf"] {
+            let path = Path::new("/etc/sysctl.d").join(name);
+            assert_eq!(inside.read(&path).unwrap(), b"a.b = 1\n");
+            assert_eq!(inside.kind(&path).unwrap(), FileKind::Regular);
+            assert_eq!(inside.real_path(&path).unwrap(), Path::new("/etc/sysctl.conf"));
+        }
+        assert!(matches!(inside.read(Path::new("/etc/sysctl.d/loop.conf")), Err(FileError::Other { .. })));
+
+        let link = image.join("relative.conf");
+        std::os::unix::fs::symlink("etc/sysctl.conf", &link).unwrap();
+        assert_eq!(RootedFiles::new("/").read(&link).unwrap(), b"a.b = 1\n");
     }
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use tune_host::backend::BootStory;
-use tune_host::{Assessment, Backend, Host, PersistOptions, Persistence, Provision, Targets, Unsolvable};
+use tune_host::{
+    Around, Assessment, Backend, Host, PersistOptions, Persistence, Provision, Targets, Unsolvable,
+};
 use tune_model::claim::ScopeClaims;
 use tune_model::profile::Scale;
 use tune_model::{Effect, Limits, Readings, Setting, Slot, Storable, System, Values};
 
-use crate::{hazard, permitted, persist, read, settings, story, use_now};
+use crate::{hazard, keeps, permitted, persist, read, settings, story, use_now};
 
 /// Linux, with pages of a given size.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +68,16 @@ impl Backend for Linux {
         read::read(host, tunables, claims)
     }
 
-    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String> {
-        hazard::hazard(host, slot, value, present)
+    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, around: Around<'_>) -> Option<String> {
+        hazard::hazard(host, slot, value, around)
+    }
+
+    fn native_storable(&self, slot: &Slot) -> Storable {
+        keeps::numbers(slot, self.page)
+    }
+
+    fn unstorable(&self, host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
+        keeps::refuses(host, tunable, text)
     }
 
     fn persist(

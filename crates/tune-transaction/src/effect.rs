@@ -196,7 +196,7 @@ fn colon(reason: &str) -> String {
 }
 
 /// How often an undo is tried: what fails once for no lasting reason must not stay changed.
-const ATTEMPTS: usize = 2;
+pub(crate) const ATTEMPTS: usize = 2;
 
 /// Takes an effect back, unless somebody else has changed the target since.
 pub(crate) fn take_back(machine: &dyn Machine, effect: &Effect, tag: &str) -> Back {

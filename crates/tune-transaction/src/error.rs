@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tune_model::transaction::StepResult;
+
 /// Why the state directory, or a file in it, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -191,6 +193,21 @@ pub enum RecoverError {
     /// The state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Something could not be put back. Recovery tries again each time it is run, until it can, or until the journal
+    /// is moved away.
+    #[error(
+        "not everything could be put back: {what}; remove the cause and run tune recover, or put it back by hand and \
+         move {} away",
+        .file.display()
+    )]
+    Stuck {
+        /// The journal.
+        file: PathBuf,
+        /// What could not be put back, and why.
+        what: String,
+        /// One result for each step.
+        steps: Vec<StepResult>,
+    },
     /// The journal names what the allow-list does not have.
     #[error(
         "{} step {step} ({target}) is not permitted: {reason}; check the journal by hand, then move it away",

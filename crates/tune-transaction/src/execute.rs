@@ -56,6 +56,7 @@ impl Locked<'_> {
             results: vec![StepResult::NotReached; plan.steps.len()],
             claims: StepResult::NotReached,
             conflicts: Vec::new(),
+            stuck: Vec::new(),
         };
         Ok(carry_through(run, plan, interrupted))
     }
@@ -128,7 +129,7 @@ fn carry_through(mut run: Run<'_>, plan: &Plan, interrupted: &dyn Fn() -> bool) 
     let done = run.forward(interrupted).and_then(|()| run.seal(&ending).map_err(|error| error.to_string()));
     let (state, failure) = match done {
         Ok(()) => {
-            if let Err(error) = run::settle(run.store, &run.intent.header.entry, &ending) {
+            if let Err(error) = run::settle_missing(run.store, &run.intent.header.entry, &ending) {
                 run.observer.notice(&format!("the change is made, but not in the history yet: {error}"));
             }
             (ending.state, None)
@@ -143,7 +144,7 @@ fn carry_through(mut run: Run<'_>, plan: &Plan, interrupted: &dyn Fn() -> bool) 
 
 /// Writes down that the transaction was taken back; if even that fails, the next recovery finds nothing to do.
 fn give_up(run: &mut Run<'_>, reason: &str) -> TransactionState {
-    match run.end_undone(reason.to_owned()) {
+    match run.end_undone(reason) {
         Ok(state) => state,
         Err(error) => {
             run.observer.notice(&format!("it could not be written down that this failed: {error}"));

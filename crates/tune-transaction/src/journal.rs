@@ -336,3 +336,65 @@ impl Reader {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tests::plan;
+
+    fn written_journal() -> Vec<u8> {
+        let entry = Entry {
+            id: 7,
+            action: tune_model::transaction::Action::Rollback { of: 3 },
+            state: TransactionState::Open,
+            started: crate::now(),
+            changed: crate::now(),
+            actor: crate::actor(),
+            scope: "host".to_owned(),
+            changes: plan().changes,
+            conflicts: Vec::new(),
+            note: None,
+        };
+        let header = Header { format: FORMAT.to_owned(), boot_id: "boot-1".to_owned(), entry };
+        let intent = Intent { header, steps: plan().steps, claims: None };
+        let (mut text, mut check) = written(&intent).unwrap();
+        for record in [Record::Begin { index: 0 }, Record::Done { index: 0 }, Record::Begin { index: 1 }] {
+            let (line, sealed) = line::seal(&check, &record).unwrap();
+            text.push_str(&line);
+            check = sealed;
+        }
+        text.into_bytes()
+    }
+
+    #[test]
+    fn a_journal_is_read_as_it_was_written_and_torn_anywhere() {
+        let whole = written_journal();
+        let Ok(Reading::Story(story)) = parse(&whole, 7, "boot-1") else { panic!("it is whole") };
+        assert_eq!(story.intent.steps, plan().steps);
+        let reached = [Progress::Touched, Progress::Touched, Progress::Untouched];
+        assert_eq!(story.progress[..3], reached);
+        for length in 0..whole.len() {
+            assert!(parse(&whole[..length], 7, "boot-1").is_ok(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn damage_inside_is_refused_and_so_is_another_number() {
+        let whole = written_journal();
+        assert!(matches!(parse(&whole, 8, "boot-1"), Err(Fault::Corrupt(1, _))));
+        let inside = whole.len() / 2;
+        let mut changed = whole;
+        changed[inside] ^= 1;
+        assert!(matches!(parse(&changed, 7, "boot-1"), Err(Fault::Corrupt(..))));
+    }
+
+    #[test]
+    fn only_plain_numbers_name_journals() {
+        assert_eq!(id_of("000012.jsonl"), Some(12));
+        assert_eq!(id_of("1234567.jsonl"), Some(1_234_567));
+        for name in ["12.jsonl", "0000012.jsonl", "000000.jsonl", ".000012.jsonl.new", "+00012.jsonl"] {
+            assert_eq!(id_of(name), None, "{name}");
+        }
+    }
+}

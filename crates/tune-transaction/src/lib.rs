@@ -1,4 +1,63 @@
 //! Lock, journal, execute, read back, undo, recover, history.
+//!
+//! This crate carries out [`tune_model::plan::Step`]s and never decides what to change. A [`Store`] is the state
+//! directory; [`Store::look`] reads it without a trace, [`Store::lock`] makes its holder the one changer, and
+//! [`Locked`] recovers and executes.
+//!
+//! # Files
+//!
+//! | file | mode | content |
+//! | --- | --- | --- |
+//! | `lock` | 0600 | locked with `flock` while a command changes things; `pid`, `command`, `since` of its holder |
+//! | `claims.json` | 0644 | [`tune_model::Claims`], format `tune.claims/1`; absent when nothing is claimed yet |
+//! | `journal/000001.jsonl` | 0600 | one transaction, format `tune.journal/1` |
+//! | `history.jsonl` | 0644 | a line for each time a transaction reaches a state, format `tune.history/1` |
+//! | `head` | 0644 | format `tune.head/1`: `count` and `digest` of the last line of the history |
+//!
+//! The directory has mode 0755, `journal` 0700. The directory and all above it must belong to root or the caller and be
+//! writable by nobody else, sticky directories above aside; symbolic links are refused. Files are replaced by way of
+//! `.NAME.new` beside them.
+//!
+//! **Journal.** The first line has `format`, `boot_id` and the members of [`tune_model::transaction::Entry`]. Then, each
+//! with a member `record`: `step` for each step with its undo, `claims` (the bytes before and after), `ready` (the number
+//! of steps); then `begin`, `done`, `failed`, `undo-begin`, `undone`, `stuck` with the `index` of a step, counted from 0
+//! (the active list comes after the last); then `end` with `state`, `changed`, `conflicts`, `note` and, for a rollback,
+//! `taken_back`, the state of the other transaction. Each line ends in `check`: 16 hexadecimal digits of the SHA-256 of
+//! the check before and the line up to there.
+//!
+//! **History.** After a line with the format, each line has `number`, counted from 1, `previous`, the SHA-256 of the line
+//! before, and the members of an entry; the last line of a transaction is how it stands. The head goes to the system's
+//! log too, where that listens. This shows edits, reordering, gaps and a lost tail to whoever holds an older copy of the
+//! head; it stops nobody who may write the directory from making it all anew.
+//!
+//! # Order
+//!
+//! 1. The whole plan is held against the allow-list and against the host.
+//! 2. The journal, with every undo, is durable before it has its name. The history shows the transaction as open.
+//! 3. For each step: `begin`, which for a file is durable; the target is compared with what the plan saw; the effect;
+//!    it is read back; `done`. The beginning of a live step need not survive a power cut, because the value does not.
+//! 4. The active list is replaced, like any file.
+//! 5. `end` is made durable. From here on the transaction counts.
+//! 6. History, then head.
+//!
+//! Whatever fails before 5 is taken back in reverse. After a crash the newest journal decides: without `end` it is taken
+//! back, step by step, as the target is now: as after the step, undone; as before, nothing to do; anything else was
+//! somebody else, left and reported. A live value whose fields are partly those before and partly those after is ours:
+//! kernels store the beginning of a list that they refuse. After a restart of the machine live values are not touched.
+//! What cannot be put back for another reason keeps the transaction open, and recovery tries again the next time. With
+//! `end`, only history and head are completed.
+//!
+//! A last line that is torn is dropped, after a restart all from the first torn line on: nothing after it was durable.
+//! Any other damage is an error that names file and line, and a newer format is one too; nothing is then touched.
+//!
+//! # Limits
+//!
+//! - Between the comparison and the write somebody else can change a value unseen; so can a change away and back.
+//! - A value that the kernel rounds against the plan's prediction is put back at once, but by a process that is killed
+//!   just then it is left, and recovery reports it as somebody else's.
+//! - When the disk neither confirms `end` nor lets it be removed, the transaction counts, and the observer is told.
+//! - Inode numbers, hard links and times of replaced files are not kept. Labels named `security.*` that were not asked
+//!   for are taken for the system's own.
 
 #[cfg(test)]
 mod campaign;
@@ -12,6 +71,8 @@ mod history;
 mod journal;
 mod line;
 mod lock;
+#[cfg(test)]
+mod real_tests;
 mod recover;
 mod run;
 mod store;

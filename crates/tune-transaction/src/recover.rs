@@ -38,8 +38,8 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// [`RecoverError::Forbidden`]: no step was touched. [`RecoverError::State`]: what was taken back so far stays so,
-    /// and the next recovery does the rest.
+    /// [`RecoverError::Forbidden`]: no step was touched. [`RecoverError::Stuck`] and [`RecoverError::State`]: what was
+    /// taken back so far stays so, the transaction stays open, and the next recovery does the rest.
     pub fn recover(&mut self, surroundings: &Surroundings<'_>) -> Result<Option<Recovered>, RecoverError> {
         let journals = self.store.make_journals()?;
         let newest = journal::newest(&journals)?;
@@ -119,10 +119,14 @@ impl Locked<'_> {
             results: where_it_stands(intent, &story.progress, same_boot),
             claims: result(&story.progress[intent.steps.len()], false),
             conflicts: Vec::new(),
+            stuck: Vec::new(),
         };
         run.backward();
-        let note = "interrupted, and taken back by recovery".to_owned();
-        let state = run.end_undone(note)?;
+        if !run.stuck.is_empty() {
+            let file = journals.path().join(journal::file_name(entry.id));
+            return Err(RecoverError::Stuck { file, what: run.stuck.join("; "), steps: run.results });
+        }
+        let state = run.end_undone("interrupted, and taken back by recovery")?;
         let (steps, conflicts) = (run.results, run.conflicts);
         Ok(Recovered { transaction: entry.id, action: entry.action.clone(), state, steps, conflicts })
     }
@@ -158,7 +162,7 @@ impl Locked<'_> {
 }
 
 fn orphan(open: &Entry) -> Entry {
-    let note = "interrupted; its journal is gone, so that nothing was taken back".to_owned();
+    let note = "interrupted; its journal was moved away before recovery could finish".to_owned();
     let state = TransactionState::PartlyRolledBack;
     Entry { state, changed: clock::now(), note: Some(note), ..open.clone() }
 }

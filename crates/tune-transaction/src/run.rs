@@ -1,7 +1,7 @@
 //! A transaction under way: its steps forward, and back.
 
 use tune_model::Effect;
-use tune_model::plan::{Bytes, Conflict, Step};
+use tune_model::plan::{Conflict, Step};
 use tune_model::reading::Layer;
 use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
 
@@ -10,7 +10,7 @@ use crate::effect::{self, Back, Trouble};
 use crate::error::StateError;
 use crate::history::Chain;
 use crate::journal::{ClaimsChange, Ending, Intent, Journal, Record};
-use crate::store::Store;
+use crate::store::{CLAIMS, Store};
 use crate::{Observer, Progress, Surroundings};
 
 /// A transaction whose journal is written.
@@ -26,6 +26,8 @@ pub(crate) struct Run<'a> {
     pub(crate) claims: StepResult,
     /// What somebody else changed before it could be taken back.
     pub(crate) conflicts: Vec<Conflict>,
+    /// What could not be put back for another reason, and may be the next time.
+    pub(crate) stuck: Vec<String>,
 }
 
 impl Run<'_> {
@@ -61,6 +63,7 @@ impl Run<'_> {
             }
             Trouble::Stuck(reason) => {
                 let record = Record::Stuck { index, reason: reason.clone() };
+                self.stuck.push(format!("{}: {reason}", step.effect.target()));
                 (StepResult::Stuck { reason: reason.clone() }, record, reason)
             }
         };
@@ -105,7 +108,23 @@ impl Run<'_> {
         let step = &self.intent.steps[index];
         let _ = self.journal.note(&Record::UndoBegin { index });
         let back = effect::take_back(self.surroundings.machine, &step.effect, &self.tag(index));
-        let result = match back {
+        let target = step.effect.target();
+        let result = self.judge(back, &target, step.irreversible.as_deref());
+        self.set(index, result.clone());
+        self.note_undo(index, &result);
+    }
+
+    fn restore_claims(&mut self) {
+        let Some(change) = &self.intent.claims else { return };
+        let index = self.intent.steps.len();
+        let _ = self.journal.note(&Record::UndoBegin { index });
+        let back = undo_claims(self.store, change);
+        self.claims = self.judge(back, "the list of active profiles", None);
+        self.note_undo(index, &self.claims.clone());
+    }
+
+    fn judge(&mut self, back: Back, target: &str, irreversible: Option<&str>) -> StepResult {
+        match back {
             Back::Undone => StepResult::Undone,
             Back::Conflict(conflict) => {
                 let Conflict { expected, found, .. } = &conflict;
@@ -113,25 +132,19 @@ impl Run<'_> {
                 self.conflicts.push(conflict);
                 StepResult::Stuck { reason }
             }
-            Back::Stuck(reason) => StepResult::Stuck { reason: with_cause(step, reason) },
-        };
-        let record = match &result {
-            StepResult::Stuck { reason } => Record::Stuck { index, reason: reason.clone() },
-            _ => Record::Undone { index },
-        };
-        self.set(index, result);
-        let _ = self.journal.note(&record);
+            Back::Stuck(reason) => {
+                match irreversible {
+                    // It was said before, and trying again is of no use.
+                    Some(cause) => return StepResult::Stuck { reason: format!("{reason} ({cause})") },
+                    None => self.stuck.push(format!("{target}: {reason}")),
+                }
+                StepResult::Stuck { reason }
+            }
+        }
     }
 
-    fn restore_claims(&mut self) {
-        let Some(change) = &self.intent.claims else { return };
-        let index = self.intent.steps.len();
-        let _ = self.journal.note(&Record::UndoBegin { index });
-        self.claims = match undo_claims(self.store, change) {
-            Ok(()) => StepResult::Undone,
-            Err(reason) => StepResult::Stuck { reason },
-        };
-        let record = match &self.claims {
+    fn note_undo(&mut self, index: usize, result: &StepResult) {
+        let record = match result {
             StepResult::Stuck { reason } => Record::Stuck { index, reason: reason.clone() },
             _ => Record::Undone { index },
         };
@@ -167,11 +180,14 @@ impl Run<'_> {
     }
 
     /// Writes down how the transaction ended after it was taken back, in the journal and in the history.
-    pub(crate) fn end_undone(&mut self, note: String) -> Result<TransactionState, StateError> {
-        let mut note = note;
-        if let StepResult::Stuck { reason } = &self.claims {
-            note = format!("{note}; the list of active profiles could not be put back: {reason}");
-        }
+    ///
+    /// What is stuck leaves the journal without an end, so that the next recovery tries again.
+    pub(crate) fn end_undone(&mut self, reason: &str) -> Result<TransactionState, StateError> {
+        let stuck = self.stuck.join("; ");
+        let note = match stuck.is_empty() {
+            true => reason.to_owned(),
+            false => format!("{reason}; not put back: {stuck}; tune recover tries again"),
+        };
         let ending = Ending {
             state: self.state_after_undo(),
             changed: clock::now(),
@@ -179,7 +195,10 @@ impl Run<'_> {
             note: Some(note),
             taken_back: None,
         };
-        self.end(&ending)?;
+        if stuck.is_empty() {
+            self.seal(&ending)?;
+        }
+        settle_missing(self.store, &self.intent.header.entry, &ending)?;
         Ok(ending.state)
     }
 
@@ -196,18 +215,6 @@ impl Run<'_> {
             }
             other => other,
         }
-    }
-
-    fn end(&mut self, ending: &Ending) -> Result<(), StateError> {
-        self.seal(ending)?;
-        settle(self.store, &self.intent.header.entry, ending)
-    }
-}
-
-fn with_cause(step: &Step, reason: String) -> String {
-    match &step.irreversible {
-        Some(cause) => format!("{reason} ({cause})"),
-        None => reason,
     }
 }
 
@@ -226,30 +233,32 @@ fn replace_claims(store: &Store, change: &ClaimsChange) -> Result<(), String> {
 
 /// Puts the active list back. Nobody but `tune` has any business there, and the lock is held, but a list that is
 /// neither the old nor the new one is left.
-fn undo_claims(store: &Store, change: &ClaimsChange) -> Result<(), String> {
+fn undo_claims(store: &Store, change: &ClaimsChange) -> Back {
     let mut trouble = String::new();
-    for _ in 0..2 {
-        match present_claims(store, change) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {
-                trouble =
-                    store.set_claims(change.before.as_ref()).err().map(|e| e.to_string()).unwrap_or_default();
+    for _ in 0..effect::ATTEMPTS {
+        match store.claims_bytes() {
+            Ok(found) if found == change.before => return Back::Undone,
+            Ok(found) if found == change.after => {}
+            Ok(_) => return Back::Conflict(claims_conflict(store)),
+            Err(error) => {
+                trouble = error.to_string();
+                continue;
             }
-            Err(reason) => trouble = reason,
+        }
+        match store.set_claims(change.before.as_ref()) {
+            Ok(()) => return Back::Undone,
+            Err(error) => trouble = error.to_string(),
         }
     }
-    if present_claims(store, change) == Ok(true) { Ok(()) } else { Err(trouble) }
+    Back::Stuck(trouble)
 }
 
-/// Tells whether the active list is as before; `false` when it is as after.
-fn present_claims(store: &Store, change: &ClaimsChange) -> Result<bool, String> {
-    let found: Option<Bytes> = store.claims_bytes().map_err(|error| error.to_string())?;
-    if found == change.before {
-        Ok(true)
-    } else if found == change.after {
-        Ok(false)
-    } else {
-        Err("it was changed by somebody else".to_owned())
+fn claims_conflict(store: &Store) -> Conflict {
+    Conflict {
+        target: store.path().join(CLAIMS).display().to_string(),
+        layer: Layer::Boot,
+        expected: "as tune wrote it".to_owned(),
+        found: "something else".to_owned(),
     }
 }
 
@@ -260,7 +269,7 @@ pub(crate) fn settle_missing(store: &Store, open: &Entry, ending: &Ending) -> Re
     let chain = Chain::read(&store.directory)?;
     let mut missing = Vec::new();
     let own = closed(open, ending);
-    if chain.last_of(open.id).is_none_or(|entry| entry.state != own.state) {
+    if chain.last_of(open.id).is_none_or(|entry| *entry != own) {
         missing.push(own);
     }
     if let (Some(state), Action::Rollback { of }) = (ending.taken_back, &open.action)
@@ -274,10 +283,6 @@ pub(crate) fn settle_missing(store: &Store, open: &Entry, ending: &Ending) -> Re
     }
     store.record(&missing)?;
     Ok(true)
-}
-
-pub(crate) fn settle(store: &Store, open: &Entry, ending: &Ending) -> Result<(), StateError> {
-    settle_missing(store, open, ending).map(|_| ())
 }
 
 /// Returns the last line of a transaction in the history.

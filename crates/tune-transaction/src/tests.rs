@@ -56,17 +56,17 @@ pub(crate) fn host() -> FakeHost {
         .with_file(OLD_FILE, "net.ipv4.tcp_fin_timeout = 90\n")
 }
 
-fn image(content: &str, mode: u32) -> FileImage {
+pub(crate) fn image(content: &str, mode: u32) -> FileImage {
     let content = Bytes(content.as_bytes().to_vec());
     FileImage { content, mode, uid: 0, gid: 0, attributes: BTreeMap::new() }
 }
 
-fn set(tunable: &str, before: &str, after: &str) -> Effect {
+pub(crate) fn set(tunable: &str, before: &str, after: &str) -> Effect {
     let (before, after) = (before.to_owned(), after.to_owned());
     Effect::SetTunable { tunable: tunable.to_owned(), namespace: None, before, after }
 }
 
-fn step(effect: Effect) -> Step {
+pub(crate) fn step(effect: Effect) -> Step {
     Step { serves: Vec::new(), effect, irreversible: None, takes_hold: None }
 }
 
@@ -85,7 +85,7 @@ fn claims() -> Claims {
     claims
 }
 
-fn empty_plan() -> Plan {
+pub(crate) fn empty_plan() -> Plan {
     Plan {
         findings: Vec::new(),
         steps: Vec::new(),
@@ -273,8 +273,6 @@ fn what_the_allow_list_does_not_have_is_neither_done_nor_taken_back() {
     let error = store.lock("tune recover").unwrap().recover(&strict).unwrap_err();
     assert!(matches!(&error, RecoverError::Forbidden { .. }), "{error}");
     assert!(host.effects().is_empty());
-    let unrecovered = store.lock("tune apply").unwrap();
-    drop(unrecovered);
 }
 
 #[test]
@@ -289,6 +287,56 @@ fn an_unrecovered_transaction_stops_the_next() {
     let refused =
         store.lock("a").unwrap().execute(&surroundings, &plan(), apply(), "host", &mut (), &|| false);
     assert_eq!(refused.unwrap_err(), ExecuteError::Unrecovered(1));
+}
+
+#[test]
+fn what_cannot_be_put_back_keeps_the_transaction_open_until_it_can() {
+    let (state, host) = (directory(), host().crashing_after(3));
+    let store = open(&state);
+    let dies = std::panic::AssertUnwindSafe(|| run(&store, &host, &plan(), apply()));
+    assert!(std::panic::catch_unwind(dies).is_err());
+    host.restart();
+    let host = host.failing(tune_host::fake::Operation::Write, 1, "input/output error").failing(
+        tune_host::fake::Operation::Write,
+        2,
+        "input/output error",
+    );
+    let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
+    let mut locked = store.lock("a").unwrap();
+    let error = locked.recover(&surroundings).unwrap_err();
+    assert!(matches!(&error, RecoverError::Stuck { what, .. } if what.starts_with(RMEM)), "{error}");
+    assert_eq!((host.value(TIMEOUT).unwrap(), host.image(NEW_FILE)), ("60".to_owned(), None));
+    assert_eq!(store.open_transaction().unwrap().unwrap().id, 1);
+    let recovered = locked.recover(&surroundings).unwrap().unwrap();
+    assert_eq!(recovered.state, TransactionState::Failed);
+    assert!(same_value(&host.value(RMEM).unwrap(), "4096 131072 6291456"));
+    assert_eq!(locked.recover(&surroundings).unwrap(), None);
+}
+
+#[test]
+fn a_failed_undo_is_told_and_tried_again_by_recovery() {
+    let state = directory();
+    let store = open(&state);
+    // The third step fails, and so does the undo of the second, both times.
+    let write = tune_host::fake::Operation::Write;
+    let host = host()
+        .failing(tune_host::fake::Operation::Replace, 1, "input/output error")
+        .failing(write, 3, "input/output error")
+        .failing(write, 4, "input/output error");
+    let outcome = run(&store, &host, &plan(), apply()).unwrap();
+    assert_eq!(outcome.state, TransactionState::PartlyRolledBack);
+    assert_eq!(outcome.steps[0], StepResult::Undone);
+    assert!(matches!(&outcome.steps[1], StepResult::Stuck { reason } if reason.contains("input/output")));
+    let entry = store.history().unwrap().pop().unwrap();
+    assert_eq!(entry.state, TransactionState::PartlyRolledBack);
+    assert!(entry.note.unwrap().contains("tune recover tries again"));
+    let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
+    let mut locked = store.lock("a").unwrap();
+    let recovered = locked.recover(&surroundings).unwrap().unwrap();
+    assert_eq!(recovered.state, TransactionState::Failed);
+    assert_eq!(locked.recover(&surroundings).unwrap(), None);
+    assert!(same_value(&host.value(RMEM).unwrap(), "4096 131072 6291456"));
+    assert_eq!(store.history().unwrap()[0].state, TransactionState::Failed);
 }
 
 #[test]
@@ -436,6 +484,8 @@ fn a_history_that_is_a_link_is_refused() {
     assert!(matches!(store.history(), Err(StateError::Unsafe { .. })));
     let host = host();
     let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
-    let mut locked = store.lock("tune apply web-server").unwrap();
-    assert!(matches!(locked.recover(&surroundings), Err(RecoverError::State(StateError::Unsafe { .. }))));
+    let mut locked = store.lock("tune apply").unwrap();
+    let refused = locked.execute(&surroundings, &plan(), apply(), "host", &mut (), &|| false);
+    assert!(matches!(refused, Err(ExecuteError::State(StateError::Unsafe { .. }))));
+    assert!(host.effects().is_empty());
 }

@@ -5,7 +5,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use tune_host::Files;
+use tune_host::{FileError, Files};
 
 use super::decide::{Decision, Loser, Reason};
 use super::keys::{Key, resolve, simplify, swap_separators};
@@ -16,16 +16,12 @@ const FIRST: &str = "/etc/sysctl.conf";
 const DIRECTORY: &str = "/etc/sysctl.d";
 
 pub(crate) fn read(files: &dyn Files, plan: &mut BootPlan) {
-    if files.kind(Path::new(FIRST)).is_err() {
-        plan.trouble(Path::new(FIRST), 0, Trouble::NeededFirst);
-        return;
+    match files.kind(Path::new(FIRST)) {
+        Err(FileError::Missing(_)) => return plan.trouble(Path::new(FIRST), 0, Trouble::NeededFirst),
+        Err(error) => return plan.trouble(Path::new(FIRST), 0, Trouble::Unreadable(error)),
+        Ok(_) => {}
     }
-    let names = files.names(Path::new(DIRECTORY)).unwrap_or_default();
-    let names = names.into_iter().filter(|name| {
-        let name = name.as_bytes();
-        name.ends_with(b".conf") && !name.starts_with(b".")
-    });
-    let more: Vec<PathBuf> = names.map(|name| Path::new(DIRECTORY).join(name)).collect();
+    let more = more_files(files, plan);
     for file in std::iter::once(PathBuf::from(FIRST)).chain(more) {
         match tree::content(files, &file) {
             Content::Bytes(content) => read_lines(&content, &file, plan),
@@ -34,6 +30,18 @@ pub(crate) fn read(files: &dyn Files, plan: &mut BootPlan) {
         }
         plan.files.push(file);
     }
+}
+
+fn more_files(files: &dyn Files, plan: &mut BootPlan) -> Vec<PathBuf> {
+    let directory = Path::new(DIRECTORY);
+    let names = files.names(directory).unwrap_or_else(|error| {
+        if !matches!(error, FileError::Missing(_) | FileError::WrongKind(_)) {
+            plan.trouble(directory, 0, Trouble::Unreadable(error));
+        }
+        Vec::new()
+    });
+    let shown = |name: &[u8]| name.ends_with(b".conf") && !name.starts_with(b".");
+    names.iter().filter(|name| shown(name.as_bytes())).map(|name| directory.join(name)).collect()
 }
 
 /// Of each line only the first word counts, once one ` = ` has been closed up.

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use tune_host::{FileKind, Files};
+use tune_host::{FileError, FileKind, Files};
 
 use super::decide::{Decision, Doubt, Loser, Reason};
 use super::glob;
@@ -25,8 +25,10 @@ pub(crate) fn read(files: &dyn Files, plan: &mut BootPlan) {
     for file in listing.files.iter().flat_map(|file| opened(files, file)) {
         read_file(files, file, plan);
     }
-    if files.kind(Path::new(LAST)) == Ok(FileKind::Regular) {
-        read_file(files, LAST.into(), plan);
+    match files.kind(Path::new(LAST)) {
+        Ok(FileKind::Regular) => read_file(files, LAST.into(), plan),
+        Ok(_) | Err(FileError::Missing(_)) => {}
+        Err(error) => plan.trouble(Path::new(LAST), 0, Trouble::Unreadable(error)),
     }
 }
 
@@ -153,4 +155,42 @@ pub(crate) fn decide<'p>(key: &Key, plan: &'p BootPlan) -> Decision<'p> {
     let mut decision = Decision::new(key, plan, writes, losers);
     decision.doubts.extend(doubts);
     decision
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::BootTool;
+    use super::*;
+    use tune_host::MemoryFiles;
+
+    fn opened_files(files: &MemoryFiles) -> Vec<String> {
+        let plan = BootPlan::read(files, BootTool::Procps);
+        plan.files.iter().map(|file| file.display().to_string()).collect()
+    }
+
+    #[test]
+    fn sysctl_conf_comes_last_and_twice_through_its_link() {
+        let files = MemoryFiles::default()
+            .with("/etc/sysctl.conf", "")
+            .with_link("/etc/sysctl.d/99-sysctl.conf", "../sysctl.conf")
+            .with("/etc/sysctl.d/zz.conf", "");
+        let opened = opened_files(&files);
+        assert_eq!(opened, ["/etc/sysctl.d/99-sysctl.conf", "/etc/sysctl.d/zz.conf", "/etc/sysctl.conf"]);
+    }
+
+    #[test]
+    fn file_names_are_patterns_once_more() {
+        let files = MemoryFiles::default()
+            .with("/etc/sysctl.d/50-a.conf", "")
+            .with("/run/sysctl.d/5*.conf", "")
+            .with("/run/sysctl.d/50-a.conf", "");
+        let opened = opened_files(&files);
+        assert_eq!(opened, ["/run/sysctl.d/5*.conf", "/run/sysctl.d/50-a.conf", "/etc/sysctl.d/50-a.conf"]);
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_said() {
+        let files = MemoryFiles::default().with_denied("/etc/sysctl.conf");
+        assert_eq!(BootPlan::read(&files, BootTool::Procps).unseen().count(), 1);
+    }
 }

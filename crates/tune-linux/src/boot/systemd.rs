@@ -127,3 +127,55 @@ pub(crate) fn decide<'p>(key: &Key, plan: &'p BootPlan) -> Decision<'p> {
     let writes: Vec<_> = writes.into_iter().map(Row::last).collect();
     Decision::new(key, plan, writes, losers)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::BootTool;
+    use super::*;
+    use proptest::prelude::*;
+    use tune_host::MemoryFiles;
+
+    fn decided(content: &[u8], key: &str, tool: BootTool) -> Option<u32> {
+        let files = MemoryFiles::default().with("/etc/sysctl.d/a.conf", content);
+        let plan = BootPlan::read(&files, tool);
+        let decision = super::super::decide(&Key::parse(key).unwrap(), &plan);
+        decision.winner.map(|line| line.place.line)
+    }
+
+    fn line(content: &str, key: &str) -> Option<u32> {
+        decided(content.as_bytes(), key, BootTool::SystemdSysctl)
+    }
+
+    #[test]
+    fn names_are_cleaned_first() {
+        let key = "net.ipv4.tcp_fin_timeout";
+        for name in ["net/ipv4//tcp_fin_timeout", ".net.ipv4.tcp_fin_timeout", "/net/./ipv4/tcp_fin_timeout/"]
+        {
+            assert_eq!(line(&format!("{name} = 1\n"), key), Some(1), "{name}");
+        }
+        assert_eq!(line("net/core/../ipv4/tcp_fin_timeout = 1\n", key), None);
+    }
+
+    #[test]
+    fn braces_count_only_in_patterns() {
+        let key = "net.ipv4.tcp_fin_timeout";
+        assert_eq!(line("net/ipv4/{tcp_fin_timeout,x*} = 1\n", key), Some(1));
+        assert_eq!(line("net/ipv4/{tcp_fin_timeout,x} = 1\n", key), None);
+    }
+
+    #[test]
+    fn the_line_named_is_the_last_that_says_so() {
+        assert_eq!(line("vm.a = 1\nvm.a = 2\nvm.a = 2\n", "vm.a"), Some(3));
+    }
+
+    proptest! {
+        #[test]
+        fn no_tool_panics(content in proptest::collection::vec(any::<u8>(), 0..120), pattern in "[-n./*?{},\\[\\]=1 \n]{0,60}") {
+            for tool in [BootTool::SystemdSysctl, BootTool::Procps, BootTool::OpenrcBusybox] {
+                let _ = decided(&content, "net.n", tool);
+                let _ = decided(pattern.as_bytes(), "net.n", tool);
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use tune_engine::Release;
 use tune_host::NamespaceError;
 use tune_model::transaction::{Action, Entry, TransactionState};
 
-use super::change::{Intent, Wanted, existing_store};
+use super::change::{Intent, Wanted, again, existing_store};
 use super::off::{options, switches};
 use crate::args::Undo;
 use crate::context::Context;
@@ -23,7 +23,7 @@ pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, 
         action: Action::Rollback { of },
         options: options(undo),
         switches: switches(undo),
-        again: Some(format!("tune rollback {of}")),
+        again: Some(again(id.is_none().then_some(of))),
     }
     .run(&context)
 }

@@ -4,7 +4,7 @@ use tune_model::profile::{Resolved, one_off};
 use tune_model::transaction::Action;
 use tune_model::{Catalog, Profile};
 
-use super::change::{Intent, Wanted};
+use super::change::{Intent, Wanted, again};
 use super::plan::{options, switches};
 use crate::args::Change;
 use crate::context::{Context, digested};
@@ -18,13 +18,12 @@ pub(crate) fn run(context: &Context, assignments: &[String], change: &Change) ->
         .map_err(|mistakes| CliError::of_mistakes("usage", exit::USAGE, &mistakes))?;
     let profiles = one_each(&profile);
     let action = Action::Apply { profiles: profiles.iter().map(|profile| profile.name.clone()).collect() };
-    let quoted: Vec<_> = assignments.iter().map(|assignment| quote(assignment)).collect();
     Wanted {
         intent: Intent::Apply(profiles),
         action,
         options: options(context, change)?,
         switches: switches(change),
-        again: Some(format!("tune set {}", quoted.join(" "))),
+        again: Some(again(None)),
     }
     .run(context)
 }
@@ -37,8 +36,4 @@ fn one_each(profile: &Profile) -> Vec<Profile> {
         ..profile.clone()
     };
     profile.requirements.iter().cloned().map(single).collect()
-}
-
-fn quote(argument: &str) -> String {
-    if argument.contains(['<', '>', ' ']) { format!("'{argument}'") } else { argument.to_owned() }
 }

@@ -66,12 +66,14 @@ fn setting(found: Overview) -> SettingState {
 /// Returns the transactions that are not finished, as far as the caller may see them, and what keeps them from being
 /// seen in a directory that is otherwise fit to be looked at.
 fn waiting(context: &Context) -> (Vec<Waiting>, Option<String>) {
-    let store = context.look_at_store().ok().flatten();
-    let (entries, unknown) = match store.map(|store| store.history()) {
-        Some(Err(error)) => (Vec::new(), Some(format!("what tune did is not known: {error}"))),
-        Some(Ok(entries)) => (entries, None),
-        None => (Vec::new(), None),
+    let Ok(Some(store)) = context.look_at_store() else { return (Vec::new(), None) };
+    let (mut entries, unknown) = match store.history() {
+        Err(error) => (Vec::new(), Some(format!("what tune did is not known: {error}"))),
+        Ok(entries) => (entries, None),
     };
+    // A crash may leave a journal that the history does not show yet.
+    let open = store.open_transaction().ok().flatten();
+    entries.extend(open.filter(|open| entries.iter().all(|entry| entry.id != open.id)));
     let waits = |state| {
         matches!(
             state,
