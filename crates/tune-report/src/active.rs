@@ -112,8 +112,9 @@ impl Report for ActiveReport {
 impl ActiveReport {
     /// Tells whether claims are held where the caller is. A namespace goes by device and inode in claims.
     fn is_own(&self, scope: &str) -> bool {
-        let last = |scope: &str| scope.rsplit(':').next().map(str::to_owned);
-        scope == "host" || (self.host.scope.starts_with("netns:") && last(scope) == last(&self.host.scope))
+        let inode = scope.strip_prefix("netns:").and_then(|scope| scope.rsplit(':').next());
+        let shown = self.host.scope.strip_prefix("netns:").map(|shown| shown.trim_matches(['[', ']']));
+        scope == "host" || (inode.is_some() && inode == shown)
     }
 
     fn table(&self, profile: &str) -> Table {

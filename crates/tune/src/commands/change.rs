@@ -63,15 +63,15 @@ pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError
 
 /// Tells whether anything here knows a tunable: the catalog, the kernel, or a file that sets it.
 fn exists(context: &Context, tunable: &str) -> bool {
-    if !tunable.contains(['.', '/']) {
-        return false;
+    if context.backend.catalog().get(tunable).is_some() {
+        return true;
     }
-    context.backend.catalog().get(tunable).is_some()
-        || !matches!(
+    let named = tunable.contains(['.', '/']) && !is_near_a_setting(tunable);
+    named
+        && (!matches!(
             context.host.read_tunables(&[tunable])[..],
             [Err(ReadError::Missing(_) | ReadError::BadName(_))]
-        )
-        || !context.backend.boot_story(&context.host, tunable).lines.is_empty()
+        ) || !context.backend.boot_story(&context.host, tunable).lines.is_empty())
 }
 
 fn unknown(context: &Context, name: &str) -> CliError {
