@@ -44,18 +44,15 @@ impl Joined<'_> {
     fn contradiction(&self, claims: &[&Claim]) -> Refusal {
         let wants: Vec<_> =
             claims.iter().map(|claim| format!("{} wants {}", claim.profile, claim.wanted)).collect();
-        let oldest = claims.last().map_or("", |claim| &claim.profile);
-        Refusal {
-            kind: RefusalKind::Contradiction,
-            subject: Some(self.subject.clone()),
-            message: format!("{}: no value satisfies every profile: {}", self.subject, wants.join(", ")),
-            hints: vec![
-                format!("turn the other profile off: tune off {oldest}"),
-                format!("or let it give way: --replace {oldest}"),
-            ],
-        }
+        contradiction(&self.subject, &wants.join(", "), claims.last().map_or("", |claim| &claim.profile))
     }
 }
+
+/// How often all subjects are gone through: what one of them moves may be what another one needs elsewhere.
+const ROUNDS: usize = 3;
+
+/// What is sought: the claims on one subject and the bounds they come to.
+type Sought<'a> = (Joined<'a>, Limits);
 
 /// Solves the claims of a layer for the subjects that are touched and lays the values over `view`; `keep` are values
 /// that stay where they satisfy the bounds and what is there does not.
@@ -67,31 +64,38 @@ pub(crate) fn solve(
     keep: &BTreeMap<Slot, String>,
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    let mut pinned: BTreeMap<Slot, Subject> = BTreeMap::new();
-    for joined in by_subject(holdings) {
-        if touched.contains(&joined.subject)
-            && let Err(refusal) = solve_one(backend, &joined, view, keep, &pinned)
-        {
-            refusals.push(refusal);
-        }
-        if let Subject::Tunable(slot) = &joined.subject {
-            pinned.insert(slot.clone(), joined.subject.clone());
+    let mut sought: Vec<Sought<'_>> = Vec::new();
+    for joined in by_subject(holdings).into_iter().filter(|joined| touched.contains(&joined.subject)) {
+        match joined.limits() {
+            Ok(limits) => sought.push((joined, limits)),
+            Err(refusal) => refusals.push(refusal),
         }
     }
+    for _ in 0..ROUNDS {
+        let solved = sought.iter().filter_map(|one| solve_one(backend, one, view, keep).err());
+        let unsolved: Vec<_> = solved.collect();
+        if !unsolved.is_empty() {
+            refusals.extend(unsolved);
+            return refusals;
+        }
+    }
+    let missed =
+        sought.iter().find(|(joined, limits)| verdict(backend, joined, limits, view) == Verdict::NotMet);
+    refusals.extend(missed.map(|(joined, _)| clash(backend, joined, &sought)));
     refusals
+}
+
+fn verdict(backend: &dyn Backend, joined: &Joined<'_>, limits: &Limits, view: &View<'_>) -> Verdict {
+    limits.judge(&subject::assess(backend, &joined.subject, view).effective)
 }
 
 fn solve_one(
     backend: &dyn Backend,
-    joined: &Joined<'_>,
+    (joined, limits): &Sought<'_>,
     view: &mut View<'_>,
     keep: &BTreeMap<Slot, String>,
-    pinned: &BTreeMap<Slot, Subject>,
 ) -> Result<(), Refusal> {
-    let limits = joined.limits()?;
-    let met = |view: &View<'_>| {
-        limits.judge(&subject::assess(backend, &joined.subject, view).effective) == Verdict::Met
-    };
+    let met = |view: &View<'_>| verdict(backend, joined, limits, view) == Verdict::Met;
     if met(view) {
         return Ok(());
     }
@@ -105,17 +109,39 @@ fn solve_one(
         *view = kept;
         return Ok(());
     }
-    let targets = subject::solve(backend, &joined.subject, &limits, view)
+    let targets = subject::solve(backend, &joined.subject, limits, view)
         .map_err(|unsolvable| unsolved(&joined.subject, &unsolvable))?;
     for (slot, value) in targets {
-        if let Some(pin) = pinned.get(&slot)
-            && view.part(&slot).as_deref() != Ok(value.as_str())
-        {
-            return Err(pinned_elsewhere(&joined.subject, &slot, pin, &value));
-        }
         view.plan(&slot, &value);
     }
     Ok(())
+}
+
+/// Says which claims on the same tunables rule each other out.
+fn clash(backend: &dyn Backend, missed: &Joined<'_>, sought: &[Sought<'_>]) -> Refusal {
+    let slots = subject::slots(backend, &missed.subject);
+    let shares = |joined: &Joined<'_>| {
+        subject::slots(backend, &joined.subject).iter().any(|slot| slots.contains(slot))
+    };
+    let entangled = sought.iter().map(|(joined, _)| joined).filter(|joined| shares(joined));
+    let mut claims: Vec<&Claim> = entangled.flat_map(|joined| joined.claims.iter().copied()).collect();
+    claims.sort_by_key(|claim| std::cmp::Reverse(claim.transaction));
+    let wants =
+        claims.iter().map(|claim| format!("{} wants {} {}", claim.profile, claim.subject, claim.wanted));
+    let wants = wants.collect::<Vec<_>>().join(", ");
+    contradiction(&missed.subject, &wants, claims.last().map_or("", |claim| &claim.profile))
+}
+
+fn contradiction(subject: &Subject, wants: &str, oldest: &str) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Contradiction,
+        subject: Some(subject.clone()),
+        message: format!("{subject}: no value satisfies every profile: {wants}"),
+        hints: vec![
+            format!("turn the other profile off: tune off {oldest}"),
+            format!("or let it give way: --replace {oldest}"),
+        ],
+    }
 }
 
 fn unsolved(subject: &Subject, unsolvable: &Unsolvable) -> Refusal {
@@ -126,13 +152,4 @@ fn unsolved(subject: &Subject, unsolvable: &Unsolvable) -> Refusal {
         _ => (RefusalKind::Unreadable, Vec::new()),
     };
     Refusal { kind, subject: Some(subject.clone()), message: format!("{subject}: {unsolvable}"), hints }
-}
-
-fn pinned_elsewhere(subject: &Subject, slot: &Slot, pin: &Subject, value: &str) -> Refusal {
-    Refusal {
-        kind: RefusalKind::Contradiction,
-        subject: Some(subject.clone()),
-        message: format!("{subject} needs {slot} = {value}, which a requirement on {pin} rules out"),
-        hints: vec!["drop one of the two requirements, or make them agree".to_owned()],
-    }
 }

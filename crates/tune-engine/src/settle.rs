@@ -52,6 +52,7 @@ pub(crate) struct Settled {
 impl Settlement<'_> {
     pub(crate) fn settle(mut self) -> Settled {
         let mut settled = Settled::default();
+        self.entangle();
         if self.options.changes(Layer::Runtime) && !matches!(self.host.scope(), tune_host::Scope::Image(_)) {
             self.settle_runtime(&mut settled);
         }
@@ -63,6 +64,23 @@ impl Settlement<'_> {
         }
         settled.after = self.after;
         settled
+    }
+
+    /// Takes in the subjects that share a slot with those that are touched: what is moved for one may break another.
+    fn entangle(&mut self) {
+        let holdings: Vec<_> = self.after.runtime.values().chain(self.after.boot.values()).collect();
+        loop {
+            let known = self.touched.len();
+            for holding in &holdings {
+                let subjects = || holding.claims.iter().map(|claim| &claim.subject);
+                if subjects().any(|subject| self.touched.contains(subject)) {
+                    self.touched.extend(subjects().cloned());
+                }
+            }
+            if self.touched.len() == known {
+                return;
+            }
+        }
     }
 
     fn released_in(&self, layer: Layer) -> BTreeSet<Slot> {
@@ -153,9 +171,10 @@ impl Settlement<'_> {
         holding.is_some_and(|holding| holding.boot_id == self.boot_id && holding.held == holding.original)
     }
 
-    /// Tells whether somebody else changed a slot that is to be given back.
+    /// Tells whether somebody else changed a slot that is to be given back, or that is moved in giving others back.
     fn foreign(&self, slot: &Slot, now: &str) -> bool {
-        if self.options.overwrite_foreign || !self.released_in(Layer::Runtime).contains(slot) {
+        let enforced = self.foreign_is_refused && !self.released_in(Layer::Runtime).contains(slot);
+        if self.options.overwrite_foreign || enforced {
             return false;
         }
         let Some(holding) = self.before.runtime.get(slot) else { return false };
