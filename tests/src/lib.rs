@@ -5,6 +5,7 @@ pub mod boot_lab;
 pub mod files;
 pub mod namespace;
 pub mod sysctl_trees;
+pub mod terminal;
 
 use std::io::Write;
 
