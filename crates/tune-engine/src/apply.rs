@@ -33,7 +33,7 @@ impl Engine<'_> {
         let mut names = wish::tunables_of(self.backend, profiles);
         names.extend(needed_tunables(self.backend, &before));
         let readings = self.backend.read(self.host, &names, &before);
-        let scale = self.backend.scale(self.host)?;
+        let scale = self.scale(profiles)?;
         let mut wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
         wishes.retain(|wish| options.selects(&wish.subject));
         let findings = findings::findings(self.backend, self.host, &wishes, &readings);
@@ -164,7 +164,7 @@ impl<'a> Edit<'a> {
         let mut released = BTreeMap::new();
         let mut touched: BTreeSet<Subject> = wanted.iter().map(|(wish, _)| wish.subject.clone()).collect();
         for layer in [Layer::Runtime, Layer::Boot] {
-            if !self.options.changes(layer) {
+            if !self.options.changes(layer) || !self.has(layer) {
                 continue;
             }
             let wishes: Vec<_> =
@@ -196,6 +196,14 @@ impl<'a> Edit<'a> {
             touched,
             released,
             foreign_is_refused: true,
+        }
+    }
+
+    /// Tells whether there is such a layer here: an image has no running kernel, a network namespace no next boot.
+    fn has(&self, layer: Layer) -> bool {
+        match layer {
+            Layer::Runtime => !matches!(self.engine.host.scope(), Scope::Image(_)),
+            Layer::Boot => self.engine.backend.has_boot_layer(self.engine.host),
         }
     }
 

@@ -20,10 +20,16 @@ pub(crate) fn hazard(host: &dyn Host, slot: &Slot, value: &str, present: Option<
 const PAGES: &[&str] = &["net.ipv4.tcp_mem", "net.ipv4.udp_mem"];
 
 fn too_much_memory(host: &dyn Host, slot: &Slot, wanted: i128) -> Option<String> {
-    let limit = PAGES.contains(&slot.tunable.as_str()) && slot.field == Some(2);
-    let ram = i128::from(host.stated_ram().or_else(|| memory(host.files()))?);
+    if !PAGES.contains(&slot.tunable.as_str()) || slot.field != Some(2) {
+        return None;
+    }
+    let Some(ram) = host.stated_ram().or_else(|| memory(host.files())).map(i128::from) else {
+        return Some(format!(
+            "whether {slot} = {wanted} is more than half of the memory is not known: state it with --ram"
+        ));
+    };
     let bytes = wanted * i128::from(host.page_size());
-    (limit && bytes > ram / 2).then(|| {
+    (bytes > ram / 2).then(|| {
         format!(
             "{slot} = {wanted} pages are {} MiB, more than half of the memory ({} MiB)",
             bytes >> 20,
