@@ -61,6 +61,16 @@ impl LiveHost {
         Ok(Self { files: RootedFiles::new("/"), scope: Scope::Namespace(namespace), ram: None })
     }
 
+    /// A network namespace that was looked at before, by what it is, whatever its name may stand for now.
+    ///
+    /// # Errors
+    ///
+    /// [`NamespaceError::Missing`] when it is gone, and any other one.
+    pub fn namespace_again(namespace: Namespace) -> Result<Self, NamespaceError> {
+        sys::within(Some(&namespace), || ())?;
+        Ok(Self { files: RootedFiles::new("/"), scope: Scope::Namespace(namespace), ram: None })
+    }
+
     /// An offline image below `root`, of a machine with `ram` bytes of memory, where that is known.
     pub fn image(root: impl Into<PathBuf>, ram: Option<u64>) -> Self {
         let root = root.into();

@@ -48,10 +48,10 @@ impl Context {
     }
 
     /// The same, looking at another network namespace.
-    pub(crate) fn in_namespace(mut self, name: &str) -> Result<Self, CliError> {
-        self.host = LiveHost::namespace(name)?;
+    pub(crate) fn in_namespace(mut self, host: LiveHost, name: &str) -> Self {
+        self.host = host;
         self.scope = format!("netns:{name}");
-        Ok(self)
+        self
     }
 
     pub(crate) fn engine(&self) -> Engine<'_> {

@@ -1,7 +1,10 @@
 //! `tune rollback`: take a transaction back.
 
 use tune_engine::Release;
-use tune_host::NamespaceError;
+use tune_host::{LiveHost, NamespaceError};
+use tune_model::Claims;
+use tune_model::claim::ScopeClaims;
+use tune_model::plan::Namespace;
 use tune_model::transaction::{Action, Entry, TransactionState};
 
 use super::change::{Intent, Wanted, existing_store};
@@ -34,11 +37,29 @@ fn place(context: Context, entry: &Entry) -> Result<(Context, Intent), CliError>
     let Some(name) = entry.scope.strip_prefix("netns:").filter(|_| entry.scope != context.scope()) else {
         return Ok((context, release));
     };
-    match tune_host::LiveHost::namespace(name) {
-        Ok(_) => Ok((context.in_namespace(name)?, release)),
+    let found = match holder(&context.claims_seen().0, entry.id) {
+        Some((device, inode)) => {
+            LiveHost::namespace_again(Namespace { name: name.to_owned(), device, inode })
+        }
+        None => LiveHost::namespace(name),
+    };
+    match found {
+        Ok(host) => Ok((context.in_namespace(host, name), release)),
         Err(NamespaceError::Missing(_)) => Ok((context, Intent::Forget(entry.id))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Returns device and inode of the network namespace that a transaction holds something in. Its name may stand for
+/// another one by now.
+fn holder(claims: &Claims, id: u64) -> Option<(u64, u64)> {
+    let holds = |scope: &ScopeClaims| {
+        let holdings = scope.runtime.values().chain(scope.boot.values());
+        holdings.flat_map(|holding| &holding.claims).any(|claim| claim.transaction == id)
+    };
+    let (name, _) = claims.scopes.iter().find(|(_, scope)| holds(scope))?;
+    let (device, inode) = name.strip_prefix("netns:")?.split_once(':')?;
+    Some((device.parse().ok()?, inode.parse().ok()?))
 }
 
 fn find(history: &[Entry], id: Option<u64>) -> Result<&Entry, CliError> {
