@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tune_host::backend::Edited;
-use tune_host::{Files, Host, Overlay, Override, PersistOptions, Persistence, Scope};
+use tune_host::{FileError, Files, Host, Overlay, Override, PersistOptions, Persistence, Scope};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
 use tune_model::plan::{Bytes, Change, FileImage};
 use tune_model::{Catalog, Effect, Readings, Slot, System};
@@ -49,9 +49,9 @@ pub(crate) fn persist(
     if !draft.own_file(before, text, options) {
         return draft.out;
     }
-    draft.give_back(before);
     let running = !matches!(host.scope(), Scope::Image(_));
     let tools = boot::detect(host.files(), running);
+    draft.give_back(before, tools.boot, options.overwrite_foreign);
     if let Some(tool) = tools.boot {
         draft.resolve(tool, options);
         draft.predict(tool);
@@ -126,7 +126,7 @@ impl Draft<'_> {
     }
 
     /// Puts lines back that were commented out for slots that nobody holds any more.
-    fn give_back(&mut self, before: &ScopeClaims) {
+    fn give_back(&mut self, before: &ScopeClaims, tool: Option<BootTool>, overwrite: bool) {
         for (slot, holding) in &before.boot {
             let kept = self.claims.boot.get(slot).is_some_and(|holding| holding.held.is_some());
             if kept {
@@ -134,24 +134,61 @@ impl Draft<'_> {
                 continue;
             }
             for line in &holding.taken_over {
-                self.give_back_line(slot, line);
+                if let Err(found) = self.give_back_line(slot, line, tool, overwrite) {
+                    self.out.edited.push(Edited {
+                        path: line.path.clone(),
+                        expected: format!("{}{}", boot::TAKEN_OVER, line.line),
+                        found,
+                        slots: vec![slot.clone()],
+                    });
+                }
             }
         }
     }
 
-    fn give_back_line(&mut self, slot: &Slot, line: &TakenOver) {
-        let restored = self.overlay.read(&line.path).map_err(|error| error.to_string()).and_then(|content| {
-            boot::restore(&content, line.line.as_bytes()).map_err(|error| error.to_string())
-        });
-        match restored {
-            Ok(content) => self.put(&line.path, Some(content)),
-            Err(found) => self.out.edited.push(Edited {
-                path: line.path.clone(),
-                expected: format!("{}{}", boot::TAKEN_OVER, line.line),
-                found,
-                slots: vec![slot.clone()],
-            }),
+    /// Puts a line back, or says what somebody else has made of it.
+    fn give_back_line(
+        &mut self,
+        slot: &Slot,
+        line: &TakenOver,
+        tool: Option<BootTool>,
+        overwrite: bool,
+    ) -> Result<(), String> {
+        let original = line.line.as_bytes();
+        let content = match self.overlay.read(&line.path) {
+            Ok(content) => content,
+            Err(error @ FileError::Missing(_)) if overwrite => {
+                let lost = format!("{error}, so a line that was taken over is not put back: {}", line.line);
+                self.out.warnings.push(lost);
+                return Ok(());
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        if let Ok(restored) = boot::restore(&content, original) {
+            self.put(&line.path, Some(restored));
+            return Ok(());
         }
+        // Somebody may have put it back by hand.
+        if boot::holds(&content, original) {
+            return Ok(());
+        }
+        let instead = self.set_there(slot, &line.path, tool);
+        if !overwrite {
+            return Err(instead.map_or_else(|| "no such line".to_owned(), |(_, text)| text));
+        }
+        let at = instead.map(|(number, _)| number);
+        self.put(&line.path, Some(boot::put_instead(&content, at, original)));
+        Ok(())
+    }
+
+    /// Returns the last line of a file that sets the slot's tunable.
+    fn set_there(&self, slot: &Slot, path: &Path, tool: Option<BootTool>) -> Option<(u32, String)> {
+        let key: Key = slot.tunable.parse().ok()?;
+        let plan = BootPlan::read(&self.overlay, tool?);
+        let real = |file: &Path| self.overlay.real_path(file).is_ok_and(|real| real == path);
+        let mut lines = plan.assignments.iter().filter(|line| line.key().as_ref() == Some(&key));
+        let number = lines.rfind(|line| real(&line.place.file))?.place.line;
+        Some((number, line_text(&self.overlay.read(path).ok()?, number)?))
     }
 
     /// Finds the lines that would win over ours, and comments them out where that is wanted and allowed.
