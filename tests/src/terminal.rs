@@ -21,6 +21,7 @@ pub struct Terminal {
 /// How long a program may take to say something.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+#[allow(clippy::must_use_candidate)] // a demand is made for its own sake
 impl Terminal {
     /// Starts a program.
     ///
