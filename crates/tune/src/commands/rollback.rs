@@ -1,5 +1,7 @@
 //! `tune rollback`: take a transaction back.
 
+use std::collections::BTreeSet;
+
 use tune_engine::Release;
 use tune_host::{LiveHost, NamespaceError};
 use tune_model::Claims;
@@ -18,9 +20,13 @@ pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, 
         Some(store) => store.history()?,
         None => Vec::new(),
     };
-    let entry = find(&history, id)?.clone();
+    let (claims, unseen) = context.claims_seen();
+    if let Some(reason) = unseen {
+        return Err(CliError::failed(reason));
+    }
+    let entry = find(&history, id, &held(&claims))?.clone();
     let of = entry.id;
-    let (context, intent) = place(context, &entry)?;
+    let (context, intent) = place(context, &entry, &claims)?;
     Wanted {
         intent,
         action: Action::Rollback { of },
@@ -32,12 +38,12 @@ pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, 
 }
 
 /// Looks where the transaction was made. A network namespace that is gone leaves nothing to restore.
-fn place(context: Context, entry: &Entry) -> Result<(Context, Intent), CliError> {
+fn place(context: Context, entry: &Entry, claims: &Claims) -> Result<(Context, Intent), CliError> {
     let release = Intent::Release(Release::Transaction(entry.id));
     let Some(name) = entry.scope.strip_prefix("netns:").filter(|_| entry.scope != context.scope()) else {
         return Ok((context, release));
     };
-    let found = match holder(&context.claims_seen().0, entry.id) {
+    let found = match holder(claims, entry.id) {
         Some((device, inode)) => {
             LiveHost::namespace_again(Namespace { name: name.to_owned(), device, inode })
         }
@@ -53,18 +59,25 @@ fn place(context: Context, entry: &Entry) -> Result<(Context, Intent), CliError>
 /// Returns device and inode of the network namespace that a transaction holds something in. Its name may stand for
 /// another one by now.
 fn holder(claims: &Claims, id: u64) -> Option<(u64, u64)> {
-    let holds = |scope: &ScopeClaims| {
-        let holdings = scope.runtime.values().chain(scope.boot.values());
-        holdings.flat_map(|holding| &holding.claims).any(|claim| claim.transaction == id)
-    };
-    let (name, _) = claims.scopes.iter().find(|(_, scope)| holds(scope))?;
+    let (name, _) = claims.scopes.iter().find(|(_, scope)| transactions(scope).any(|held| held == id))?;
     let (device, inode) = name.strip_prefix("netns:")?.split_once(':')?;
     Some((device.parse().ok()?, inode.parse().ok()?))
 }
 
-fn find(history: &[Entry], id: Option<u64>) -> Result<&Entry, CliError> {
+/// Returns the transactions that something is still held for: a later one of the same profile takes over.
+fn held(claims: &Claims) -> BTreeSet<u64> {
+    claims.scopes.values().flat_map(transactions).collect()
+}
+
+fn transactions(scope: &ScopeClaims) -> impl Iterator<Item = u64> {
+    let holdings = scope.runtime.values().chain(scope.boot.values());
+    holdings.flat_map(|holding| &holding.claims).map(|claim| claim.transaction)
+}
+
+fn find<'h>(history: &'h [Entry], id: Option<u64>, held: &BTreeSet<u64>) -> Result<&'h Entry, CliError> {
     let Some(id) = id else {
-        let last = history.iter().rev().find(|entry| can_be_undone(entry));
+        let mut newest_first = history.iter().rev();
+        let last = newest_first.find(|entry| can_be_undone(entry) && held.contains(&entry.id));
         return last.ok_or_else(|| CliError::failed("there is no transaction to take back"));
     };
     let entry = history.iter().find(|entry| entry.id == id);
