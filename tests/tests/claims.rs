@@ -310,3 +310,44 @@ fn both_at_once_are_refused_as_well() {
         }
     });
 }
+
+#[test]
+fn a_profile_that_changed_gives_up_what_it_no_longer_wants() {
+    TestHost::run(Boot::Systemd, |host| {
+        furnish(host, &[]);
+        host.site_profile("site", OTHER_SETTINGS[0].body);
+        let before = host.everything();
+        let bases = (live(host), boot(host));
+        host.tune(&["apply", "site", "--yes"]).exits(0);
+        assert_eq!(live(host), expected(&bases.0, &[&OTHER_SETTINGS[0]]));
+        host.site_profile("site", SAME_SETTING[1].body);
+        host.tune(&["apply", "site", "--yes"]).exits(0);
+        assert_eq!(live(host), expected(&bases.0, &[&SAME_SETTING[1]]));
+        assert_eq!(boot(host), expected(&bases.1, &[&SAME_SETTING[1]]));
+        host.site_profile("site", OTHER_SETTINGS[0].body);
+        host.tune(&["apply", "site", "--yes"]).exits(0);
+        // 20 s keeps the wider bound as well and is left alone.
+        assert_eq!((live(host)[FIN][0], boot(host)[FIN][0], live(host)[IDLE][0]), (20, 20, 600));
+        host.tune(&["off", "site", "--yes"]).exits(0);
+        host.everything().same_as(&before, "after tune off");
+    });
+}
+
+#[test]
+fn transactions_of_one_profile_are_taken_back_one_by_one() {
+    TestHost::run(Boot::Systemd, |host| {
+        furnish(host, &[]);
+        host.site_profile("site", SAME_SETTING[0].body);
+        let before = host.everything();
+        host.tune(&["apply", "site", "--yes"]).exits(0);
+        host.tune(&["set", "tcp.keepalive_probes=5", "--yes"]).exits(0);
+        host.tune(&["set", "tcp.keepalive_probes=7", "--yes"]).exits(0);
+        assert_eq!(host.read(PROBES), "7");
+        // The third transaction took the place of the second, of which nothing is left to take back.
+        host.tune(&["rollback", "--yes"]).exits(0);
+        assert_eq!((host.read(PROBES).as_str(), host.read(FIN).as_str()), ("9", "30"));
+        host.tune(&["rollback", "--yes"]).exits(0);
+        host.everything().same_as(&before, "after the rollbacks");
+        host.tune(&["rollback", "--yes"]).exits(1).says("no transaction to take back");
+    });
+}
