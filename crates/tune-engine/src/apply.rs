@@ -33,7 +33,7 @@ impl Engine<'_> {
         let mut names = wish::tunables_of(self.backend, profiles);
         names.extend(needed_tunables(self.backend, &before));
         let readings = self.backend.read(self.host, &names, &before);
-        let scale = self.scale(profiles)?;
+        let scale = self.backend.scale(self.host)?;
         let mut wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
         wishes.retain(|wish| options.selects(&wish.subject));
         let findings = findings::findings(self.backend, self.host, &wishes, &readings);
@@ -95,6 +95,11 @@ fn sort_out<'a>(wishes: &'a [Wish], findings: &[Finding], options: &Options) -> 
                 message: format!("{subject} cannot be met here: {note}"),
                 hints: vec!["leave out what this system has nothing of: --skip-unsupported".to_owned()],
             }),
+            Status::Unreadable
+                if (finding.live, finding.boot) == (Verdict::NotApplicable, Verdict::NotApplicable) =>
+            {
+                sorted.refusals.push(nowhere(subject));
+            }
             Status::Unreadable if finding.live == Verdict::Unknown => sorted.refusals.push(Refusal {
                 kind: RefusalKind::Unreadable,
                 subject: Some(subject.clone()),
@@ -111,6 +116,17 @@ fn sort_out<'a>(wishes: &'a [Wish], findings: &[Finding], options: &Options) -> 
         }
     }
     sorted
+}
+
+fn nowhere(subject: &Subject) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Unsupported,
+        subject: Some(subject.clone()),
+        message: format!(
+            "{subject} cannot be set: there is no running kernel here, and nothing that sets it at boot"
+        ),
+        hints: Vec::new(),
+    }
 }
 
 /// A live value that satisfies is never copied to the boot files, also where the boot value cannot be told.
@@ -164,12 +180,12 @@ impl<'a> Edit<'a> {
         let mut released = BTreeMap::new();
         let mut touched: BTreeSet<Subject> = wanted.iter().map(|(wish, _)| wish.subject.clone()).collect();
         for layer in [Layer::Runtime, Layer::Boot] {
-            if !self.options.changes(layer) || !self.has(layer) {
+            if !self.options.changes(layer) || !self.engine.has_layer(layer) {
                 continue;
             }
             let wishes: Vec<_> =
                 wanted.iter().filter(|(_, layers)| layers.contains(&layer)).map(|(wish, _)| *wish).collect();
-            self.drop_old(after.layer_mut(layer), layer, &wishes);
+            self.drop_old(after.layer_mut(layer), layer, wanted);
             for wish in &wishes {
                 self.add(after.layer_mut(layer), layer, wish);
             }
@@ -199,21 +215,19 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// Tells whether there is such a layer here: an image has no running kernel, a network namespace no next boot.
-    fn has(&self, layer: Layer) -> bool {
-        match layer {
-            Layer::Runtime => !matches!(self.engine.host.scope(), Scope::Image(_)),
-            Layer::Boot => self.engine.backend.has_boot_layer(self.engine.host),
-        }
-    }
-
-    /// Drops the claims of the applied profiles that are not wanted any more just so, and those that give way.
-    fn drop_old(&self, holdings: &mut BTreeMap<Slot, Holding>, layer: Layer, wishes: &[&Wish]) {
+    /// Drops the claims of the applied profiles that are not wanted any more just so, and those that give way. In a
+    /// layer that cannot be told they stay as they are.
+    fn drop_old(
+        &self,
+        holdings: &mut BTreeMap<Slot, Holding>,
+        layer: Layer,
+        wanted: &[(&Wish, BTreeSet<Layer>)],
+    ) {
         let same = |claim: &Claim| {
-            wishes.iter().any(|wish| {
+            wanted.iter().any(|(wish, layers)| {
                 wish.profile == claim.profile
                     && wish.subject == claim.subject
-                    && *wish.limits(layer) == claim.wanted
+                    && (!layers.contains(&layer) || *wish.limits(layer) == claim.wanted)
             })
         };
         for holding in holdings.values_mut() {
@@ -229,11 +243,6 @@ impl<'a> Edit<'a> {
         for slot in subject::slots(self.engine.backend, &wish.subject) {
             let fresh = self.fresh(layer, &slot);
             let holding = holdings.entry(slot.clone()).or_insert(fresh);
-            if layer == Layer::Runtime && holding.boot_id != self.held.boot_id {
-                // What was there before an earlier boot is gone: the boot without us is what there was before.
-                holding.original = View::boot_without_tune(self.readings).part(&slot).ok();
-                holding.boot_id = self.held.boot_id.to_owned();
-            }
             let known = |claim: &Claim| claim.profile == wish.profile && claim.subject == wish.subject;
             if !holding.claims.iter().any(known) {
                 holding.claims.push(Claim {

@@ -18,20 +18,23 @@ pub fn findings(
     readings: &Readings,
 ) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
-    for wish in wishes {
-        let joined =
-            found.iter_mut().rev().find(|finding| finding.subject == wish.subject).and_then(|finding| {
-                let wanted = finding.wanted.intersect(&wish.runtime)?;
-                Some((finding, wanted))
-            });
+    let (known, unknown): (Vec<&Wish>, Vec<&Wish>) =
+        wishes.iter().partition(|wish| wish.unknown_default.is_none());
+    for wish in known {
+        let fits = |finding: &&mut Finding| finding.subject == wish.subject;
+        let joined = found.iter_mut().rev().find(fits).and_then(|finding| {
+            let wanted = finding.wanted.intersect(&wish.runtime)?;
+            Some((finding, wanted))
+        });
         match joined {
-            Some((finding, wanted)) if wish.unknown_default.is_none() => {
+            Some((finding, wanted)) => {
                 join(finding, wish);
                 judge(backend, host, finding, &wanted, wish, readings);
             }
-            _ => found.push(finding(backend, host, wish, readings)),
+            None => found.push(finding(backend, host, wish, readings)),
         }
     }
+    found.extend(unknown.into_iter().map(|wish| finding(backend, host, wish, readings)));
     found.sort_by(|a, b| a.subject.cmp(&b.subject));
     found
 }
@@ -136,6 +139,9 @@ fn judge_layers(backend: &dyn Backend, host: &dyn Host, finding: &mut Finding, r
     finding.boot_effective = next.effective;
     let cautions = if image { next.cautions } else { now.cautions };
     finding.notes.extend(cautions);
+    if (finding.live, finding.boot) == (Verdict::NotApplicable, Verdict::NotApplicable) {
+        finding.notes.push("there is no running kernel here, and nothing that sets it at boot".to_owned());
+    }
     let mutability = finding.mutability.unwrap_or(Mutability::Live);
     finding.status = Status::of(finding.live, finding.boot, mutability);
 }

@@ -41,21 +41,52 @@ impl Joined<'_> {
         Ok(limits)
     }
 
+    fn judge(&self, backend: &dyn Backend, limits: &Limits, view: &View<'_>) -> Verdict {
+        limits.judge(&subject::assess(backend, &self.subject, view).effective)
+    }
+
+    /// Says who wants what, for a refusal that is about several subjects.
+    fn wants(&self) -> impl Iterator<Item = String> {
+        let want = |claim: &&Claim| format!("{} wants {} {}", claim.profile, self.subject, claim.wanted);
+        self.claims.iter().map(want)
+    }
+
     fn contradiction(&self, claims: &[&Claim]) -> Refusal {
         let wants: Vec<_> =
             claims.iter().map(|claim| format!("{} wants {}", claim.profile, claim.wanted)).collect();
-        contradiction(&self.subject, &wants.join(", "), claims.last().map_or("", |claim| &claim.profile))
+        Refusal {
+            kind: RefusalKind::Contradiction,
+            subject: Some(self.subject.clone()),
+            message: format!("{}: no value satisfies every profile: {}", self.subject, wants.join(", ")),
+            hints: ways_out(claims),
+        }
     }
 }
 
-/// How often all subjects are gone through: what one of them moves may be what another one needs elsewhere.
-const ROUNDS: usize = 3;
-
-/// What is sought: the claims on one subject and the bounds they come to.
-type Sought<'a> = (Joined<'a>, Limits);
+/// Returns `touched` and every claimed subject that is made of the same slots, however far that goes.
+pub(crate) fn entangled(
+    backend: &dyn Backend,
+    holdings: &BTreeMap<Slot, Holding>,
+    touched: &BTreeSet<Subject>,
+) -> BTreeSet<Subject> {
+    let mut found = touched.clone();
+    loop {
+        let slots: BTreeSet<Slot> =
+            found.iter().flat_map(|subject| subject::slots(backend, subject)).collect();
+        let shared = holdings.iter().filter(|(slot, _)| slots.contains(slot));
+        let more = shared.flat_map(|(_, holding)| &holding.claims).map(|claim| claim.subject.clone());
+        let before = found.len();
+        found.extend(more);
+        if found.len() == before {
+            return found;
+        }
+    }
+}
 
 /// Solves the claims of a layer for the subjects that are touched and lays the values over `view`; `keep` are values
 /// that stay where they satisfy the bounds and what is there does not.
+///
+/// Native claims come first and settings are solved around them; that all of them hold is judged at the end.
 pub(crate) fn solve(
     backend: &dyn Backend,
     holdings: &BTreeMap<Slot, Holding>,
@@ -63,39 +94,21 @@ pub(crate) fn solve(
     view: &mut View<'_>,
     keep: &BTreeMap<Slot, String>,
 ) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
-    let mut sought: Vec<Sought<'_>> = Vec::new();
-    for joined in by_subject(holdings).into_iter().filter(|joined| touched.contains(&joined.subject)) {
-        match joined.limits() {
-            Ok(limits) => sought.push((joined, limits)),
-            Err(refusal) => refusals.push(refusal),
-        }
-    }
-    for _ in 0..ROUNDS {
-        let solved = sought.iter().filter_map(|one| solve_one(backend, one, view, keep).err());
-        let unsolved: Vec<_> = solved.collect();
-        if !unsolved.is_empty() {
-            refusals.extend(unsolved);
-            return refusals;
-        }
-    }
-    let missed =
-        sought.iter().find(|(joined, limits)| verdict(backend, joined, limits, view) == Verdict::NotMet);
-    refusals.extend(missed.map(|(joined, _)| clash(backend, joined, &sought)));
-    refusals
-}
-
-fn verdict(backend: &dyn Backend, joined: &Joined<'_>, limits: &Limits, view: &View<'_>) -> Verdict {
-    limits.judge(&subject::assess(backend, &joined.subject, view).effective)
+    let mut joined = by_subject(holdings);
+    joined.retain(|joined| touched.contains(&joined.subject));
+    let solved = joined.iter().map(|joined| solve_one(backend, joined, view, keep));
+    let refusals: Vec<Refusal> = solved.filter_map(Result::err).collect();
+    if refusals.is_empty() { disturbed(backend, &joined, view) } else { refusals }
 }
 
 fn solve_one(
     backend: &dyn Backend,
-    (joined, limits): &Sought<'_>,
+    joined: &Joined<'_>,
     view: &mut View<'_>,
     keep: &BTreeMap<Slot, String>,
 ) -> Result<(), Refusal> {
-    let met = |view: &View<'_>| verdict(backend, joined, limits, view) == Verdict::Met;
+    let limits = joined.limits()?;
+    let met = |view: &View<'_>| joined.judge(backend, &limits, view) == Verdict::Met;
     if met(view) {
         return Ok(());
     }
@@ -109,7 +122,7 @@ fn solve_one(
         *view = kept;
         return Ok(());
     }
-    let targets = subject::solve(backend, &joined.subject, limits, view)
+    let targets = subject::solve(backend, &joined.subject, &limits, view)
         .map_err(|unsolvable| unsolved(&joined.subject, &unsolvable))?;
     for (slot, value) in targets {
         view.plan(&slot, &value);
@@ -117,30 +130,46 @@ fn solve_one(
     Ok(())
 }
 
-/// Says which claims on the same tunables rule each other out.
-fn clash(backend: &dyn Backend, missed: &Joined<'_>, sought: &[Sought<'_>]) -> Refusal {
-    let slots = subject::slots(backend, &missed.subject);
-    let shares = |joined: &Joined<'_>| {
-        subject::slots(backend, &joined.subject).iter().any(|slot| slots.contains(slot))
+/// Returns the subjects that one made of the same slots has put out of their bounds again.
+fn disturbed(backend: &dyn Backend, joined: &[Joined<'_>], view: &View<'_>) -> Vec<Refusal> {
+    let holds = |joined: &&Joined<'_>| {
+        joined.limits().is_ok_and(|limits| joined.judge(backend, &limits, view) != Verdict::NotMet)
     };
-    let entangled = sought.iter().map(|(joined, _)| joined).filter(|joined| shares(joined));
-    let mut claims: Vec<&Claim> = entangled.flat_map(|joined| joined.claims.iter().copied()).collect();
-    claims.sort_by_key(|claim| std::cmp::Reverse(claim.transaction));
-    let wants =
-        claims.iter().map(|claim| format!("{} wants {} {}", claim.profile, claim.subject, claim.wanted));
-    let wants = wants.collect::<Vec<_>>().join(", ");
-    contradiction(&missed.subject, &wants, claims.last().map_or("", |claim| &claim.profile))
+    let slots = |joined: &Joined<'_>| subject::slots(backend, &joined.subject);
+    let shares = |one: &Joined<'_>, other: &Joined<'_>| {
+        let slots = slots(one);
+        one.subject != other.subject
+            && subject::slots(backend, &other.subject).iter().any(|slot| slots.contains(slot))
+    };
+    let found = joined.iter().filter(|joined| !holds(joined)).map(|joined_one| {
+        let others: Vec<_> = joined.iter().filter(|other| shares(joined_one, other)).collect();
+        entangled_refusal(joined_one, &others)
+    });
+    found.collect()
 }
 
-fn contradiction(subject: &Subject, wants: &str, oldest: &str) -> Refusal {
+fn entangled_refusal(disturbed: &Joined<'_>, others: &[&Joined<'_>]) -> Refusal {
+    let all = || std::iter::once(&disturbed).chain(others);
+    let wants: Vec<_> = all().flat_map(|joined| joined.wants()).collect();
+    let all_claims: Vec<_> = all().flat_map(|joined| joined.claims.iter().copied()).collect();
     Refusal {
         kind: RefusalKind::Contradiction,
-        subject: Some(subject.clone()),
-        message: format!("{subject}: no value satisfies every profile: {wants}"),
-        hints: vec![
-            format!("turn the other profile off: tune off {oldest}"),
-            format!("or let it give way: --replace {oldest}"),
+        subject: Some(disturbed.subject.clone()),
+        message: format!("{}: no value satisfies every requirement: {}", disturbed.subject, wants.join(", ")),
+        hints: ways_out(&all_claims),
+    }
+}
+
+/// A profile that is applied already can give way; of those being applied now one has to change.
+fn ways_out(claims: &[&Claim]) -> Vec<String> {
+    let newest = claims.iter().map(|claim| claim.transaction).max();
+    let applied = claims.iter().filter(|claim| Some(claim.transaction) < newest);
+    match applied.min_by_key(|claim| claim.transaction) {
+        Some(Claim { profile, .. }) => vec![
+            format!("turn the other profile off: tune off {profile}"),
+            format!("or let it give way: --replace {profile}"),
         ],
+        None => vec!["drop one of the requirements, or make them agree".to_owned()],
     }
 }
 

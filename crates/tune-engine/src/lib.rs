@@ -12,16 +12,18 @@ mod release;
 mod settle;
 mod steps;
 pub mod subject;
+#[cfg(test)]
+mod tests;
 pub mod wish;
 
 pub use options::{Held, Options};
 pub use possible::impossible;
 pub use release::{Release, forget};
 
-use tune_host::{Backend, Host};
+use tune_host::{Backend, Host, Scope};
 use tune_model::claim::ScopeClaims;
 use tune_model::finding::Finding;
-use tune_model::profile::{Profile, Scale};
+use tune_model::profile::Profile;
 use tune_model::{Layer, Mutability, Status, Verdict};
 
 /// A host and the backend that knows its system.
@@ -55,6 +57,14 @@ impl Engine<'_> {
         }
     }
 
+    /// Tells whether there is a running kernel, or a next boot, in the host's scope.
+    fn has_layer(&self, layer: Layer) -> bool {
+        match layer {
+            Layer::Runtime => !matches!(self.host.scope(), Scope::Image(_)),
+            Layer::Boot => self.backend.has_boot_layer(self.host),
+        }
+    }
+
     /// Holds profiles against the host, in both layers or in one.
     ///
     /// # Errors
@@ -68,24 +78,13 @@ impl Engine<'_> {
     ) -> Result<Vec<Finding>, String> {
         let names = wish::tunables_of(self.backend, profiles);
         let readings = self.backend.read(self.host, &names, claims);
-        let scale = self.scale(profiles)?;
+        let scale = self.backend.scale(self.host)?;
         let wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
         let mut found = findings::findings(self.backend, self.host, &wishes, &readings);
         if let Some(layer) = only {
             found.iter_mut().for_each(|finding| judge_only(finding, layer));
         }
         Ok(found)
-    }
-
-    /// Returns what bounds depend on. The memory has to be known only where one scales with it.
-    fn scale(&self, profiles: &[Profile]) -> Result<Scale, String> {
-        let mut required = profiles.iter().flat_map(|profile| &profile.requirements);
-        match self.backend.scale(self.host) {
-            Err(_) if !required.any(|required| required.wanted.scales()) => {
-                Ok(Scale { ram: 0, page: self.host.page_size() })
-            }
-            found => found,
-        }
     }
 }
 

@@ -82,8 +82,10 @@ pub fn forget(claims: &tune_model::Claims, transaction: u64) -> Plan {
     for (name, scope) in &claims.scopes {
         if name.starts_with("netns:") {
             let mut scope = scope.clone();
-            drop_claims(&mut scope.runtime, &Release::Transaction(transaction));
-            scope.runtime.retain(|_, holding| !holding.claims.is_empty());
+            for layer in [Layer::Runtime, Layer::Boot] {
+                drop_claims(scope.layer_mut(layer), &Release::Transaction(transaction));
+                scope.layer_mut(layer).retain(|_, holding| !holding.claims.is_empty());
+            }
             after.set_scope(name, scope);
         }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tune_host::{Backend, Host, PersistOptions, Persistence};
+use tune_host::{Backend, Host, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims};
 use tune_model::plan::{Change, Conflict, Refusal, RefusalKind};
 use tune_model::reading::{Layer, Readings};
@@ -66,20 +66,18 @@ impl Settlement<'_> {
         settled
     }
 
-    /// Takes in the subjects that share a slot with those that are touched: what is moved for one may break another.
+    /// What is made of the same slots changes together, and starts again together where a claim is lost.
     fn entangle(&mut self) {
-        let holdings: Vec<_> = self.after.runtime.values().chain(self.after.boot.values()).collect();
-        loop {
-            let known = self.touched.len();
-            for holding in &holdings {
-                let subjects = || holding.claims.iter().map(|claim| &claim.subject);
-                if subjects().any(|subject| self.touched.contains(subject)) {
-                    self.touched.extend(subjects().cloned());
-                }
-            }
-            if self.touched.len() == known {
-                return;
-            }
+        for layer in [Layer::Runtime, Layer::Boot] {
+            let holdings = self.after.layer(layer);
+            self.touched = joint::entangled(self.backend, holdings, &self.touched);
+            let Some(released) = self.released.get_mut(&layer) else { continue };
+            let on =
+                released.iter().filter_map(|slot| holdings.get(slot)).flat_map(|holding| &holding.claims);
+            let subjects = on.map(|claim| claim.subject.clone()).collect();
+            let subjects = joint::entangled(self.backend, holdings, &subjects);
+            let slots = subjects.iter().flat_map(|subject| subject::slots(self.backend, subject));
+            released.extend(slots.filter(|slot| self.before.layer(layer).contains_key(slot)));
         }
     }
 
@@ -135,19 +133,51 @@ impl Settlement<'_> {
                 self.conflict(&slot, &now, settled);
                 continue;
             }
-            if let Some(holding) = self.after.runtime.get_mut(&slot) {
-                holding.held = Some(value.clone());
+            if now != value {
+                settled.warnings.extend(self.drifted(&slot, &now));
             }
+            self.hold(&slot, &now, &value);
             if now != value {
                 moves.push(Move { slot, value, serves });
             }
         }
-        self.finish_runtime(&moves, &live, settled);
+        self.finish_runtime(&moves, (&live, &view), settled);
     }
 
-    fn finish_runtime(&self, moves: &[Move], live: &View<'_>, settled: &mut Settled) {
+    /// Says that somebody else has changed what is set again now.
+    fn drifted(&self, slot: &Slot, now: &str) -> Option<String> {
+        let holding = self.before.runtime.get(slot).filter(|holding| holding.boot_id == self.boot_id)?;
+        let held = holding.held.as_deref().filter(|held| *held != now && self.foreign_is_refused)?;
+        Some(format!("{slot} was changed to {now} by somebody else since tune left {held} there"))
+    }
+
+    /// Keeps in mind what is left in a slot. A value that satisfies and that somebody else has set is not ours.
+    fn hold(&mut self, slot: &Slot, now: &str, value: &str) {
+        let of_an_earlier_boot = self.of_an_earlier_boot(slot);
+        let original = if self.made_by_boot_file(slot) { self.original(slot) } else { Some(now.to_owned()) };
+        let Some(holding) = self.after.runtime.get_mut(slot) else { return };
+        if now != value && of_an_earlier_boot {
+            holding.original = original;
+            holding.boot_id = self.boot_id.to_owned();
+        }
+        if now != value || holding.held.is_none() {
+            holding.held = Some(value.to_owned());
+        }
+    }
+
+    fn of_an_earlier_boot(&self, slot: &Slot) -> bool {
+        self.before.runtime.get(slot).is_some_and(|holding| holding.boot_id != self.boot_id)
+    }
+
+    /// Tells whether the present boot read a value of ours from the boot file.
+    fn made_by_boot_file(&self, slot: &Slot) -> bool {
+        let persisted = self.before.boot.get(slot).is_some_and(|holding| holding.held.is_some());
+        persisted && self.of_an_earlier_boot(slot)
+    }
+
+    fn finish_runtime(&self, moves: &[Move], views: (&View<'_>, &View<'_>), settled: &mut Settled) {
         if self.foreign_is_refused {
-            let dangers = steps::dangers(self.backend, self.host, moves, live, Layer::Runtime, self.options);
+            let dangers = steps::dangers(self.backend, self.host, moves, views, Layer::Runtime, self.options);
             settled.refusals.extend(dangers);
         }
         let (steps, changes) = steps::live_steps(self.backend, self.host, self.readings, moves);
@@ -165,16 +195,17 @@ impl Settlement<'_> {
         View::boot_without_tune(self.readings).part(slot).ok()
     }
 
-    /// Tells whether the claims on a slot were met without a change: there is nothing to put back.
+    /// Tells whether nothing of ours is in a slot: its claims were met without a change, or a boot has ended since.
     fn unchanged_by_us(&self, slot: &Slot) -> bool {
-        let holding = self.before.runtime.get(slot);
-        holding.is_some_and(|holding| holding.boot_id == self.boot_id && holding.held == holding.original)
+        if self.of_an_earlier_boot(slot) {
+            return !self.made_by_boot_file(slot);
+        }
+        self.before.runtime.get(slot).is_some_and(|holding| holding.held == holding.original)
     }
 
-    /// Tells whether somebody else changed a slot that is to be given back, or that is moved in giving others back.
+    /// Tells whether somebody else changed a slot that is to be given back.
     fn foreign(&self, slot: &Slot, now: &str) -> bool {
-        let enforced = self.foreign_is_refused && !self.released_in(Layer::Runtime).contains(slot);
-        if self.options.overwrite_foreign || enforced {
+        if self.options.overwrite_foreign || !self.released_in(Layer::Runtime).contains(slot) {
             return false;
         }
         let Some(holding) = self.before.runtime.get(slot) else { return false };
@@ -188,12 +219,19 @@ impl Settlement<'_> {
 
     /// Leaves a slot and its claims as they are.
     fn conflict(&mut self, slot: &Slot, now: &str, settled: &mut Settled) {
-        let Some(holding) = self.before.runtime.get(slot) else { return };
-        self.after.runtime.insert(slot.clone(), holding.clone());
+        let Some(mut holding) = self.before.runtime.get(slot).cloned() else { return };
+        if self.made_by_boot_file(slot) {
+            // The line in the boot file may go now, and with it what tells where the value came from.
+            holding.held = View::layer(self.readings, Layer::Boot).part(slot).ok();
+            holding.original = self.original(slot);
+            holding.boot_id = self.boot_id.to_owned();
+        }
+        let expected = holding.held.clone().unwrap_or_default();
+        self.after.runtime.insert(slot.clone(), holding);
         settled.conflicts.push(Conflict {
             target: slot.to_string(),
             layer: Layer::Runtime,
-            expected: holding.held.clone().unwrap_or_default(),
+            expected,
             found: now.to_owned(),
         });
     }
@@ -215,10 +253,14 @@ impl Settlement<'_> {
         let released = self.released_in(Layer::Boot);
         keep.retain(|slot, _| !released.contains(slot));
         let solved = joint::solve(self.backend, &self.after.boot, &self.touched, &mut view, &keep);
+        let all_solved = solved.is_empty();
         settled.refusals.extend(solved);
 
         let mut moves = Vec::new();
         for (slot, serves) in slots {
+            if all_solved && let Some(refusal) = self.untold(&slot, &view, &serves) {
+                settled.refusals.push(refusal);
+            }
             let value = view.part(&slot).ok().filter(|value| base.part(&slot).as_ref() != Ok(value));
             if let (Some(value), true) = (&value, value != held(&self.before.boot).get(&slot).cloned()) {
                 moves.push(Move { slot: slot.clone(), value: value.clone(), serves });
@@ -228,11 +270,26 @@ impl Settlement<'_> {
             }
         }
         if self.foreign_is_refused {
-            let dangers = steps::dangers(self.backend, self.host, &moves, &base, Layer::Boot, self.options);
+            let dangers =
+                steps::dangers(self.backend, self.host, &moves, (&base, &view), Layer::Boot, self.options);
             settled.refusals.extend(dangers);
         }
         settled.moved.insert(Layer::Boot, moves.into_iter().map(|change| change.slot).collect());
         self.persist(settled);
+    }
+
+    /// Refuses to hold a value whose line could not be written whole.
+    fn untold(&self, slot: &Slot, view: &View<'_>, serves: &[Subject]) -> Option<Refusal> {
+        let unread = view.part(slot).err()?;
+        self.after.boot.get(slot).filter(|holding| !holding.claims.is_empty())?;
+        let subject = serves.first().cloned();
+        let hints = subject.iter().map(|subject| format!("leave it out: --except {subject}")).collect();
+        Some(Refusal {
+            kind: RefusalKind::Unreadable,
+            message: format!("{slot} cannot be set for the next boot: {unread}"),
+            subject,
+            hints,
+        })
     }
 
     fn persist(&mut self, settled: &mut Settled) {
@@ -244,11 +301,14 @@ impl Settlement<'_> {
         let mut found = self.backend.persist(self.host, self.before, &self.after, self.readings, options);
         for (slot, lines) in std::mem::take(&mut found.taken_over) {
             if let Some(holding) = self.after.boot.get_mut(&slot) {
+                if holding.taken_over != lines {
+                    // Taking this transaction back has to give the line back.
+                    settled.moved.entry(Layer::Boot).or_default().insert(slot);
+                }
                 holding.taken_over = lines;
             }
         }
         self.after.files = std::mem::take(&mut found.files);
-        self.after.directories = std::mem::take(&mut found.directories);
         self.edited(&found, settled);
         self.overrides(&found, settled);
         settled.warnings.append(&mut found.warnings);
@@ -309,10 +369,15 @@ impl Settlement<'_> {
         if !self.foreign_is_refused {
             return;
         }
+        let moved = settled.moved.get(&Layer::Boot).cloned().unwrap_or_default();
+        let mut asked_for = self.slots_of(Layer::Boot);
         for lost in &found.overrides {
-            let line = lost.place.as_ref().map_or_else(|| "another setting".to_owned(), ToString::to_string);
-            let text = lost.text.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
-            let message = format!("{}: {line}{text} would win over tune's file at the next boot", lost.slot);
+            // What is left as it was is none of this plan's business.
+            let Some(serving) = asked_for.remove(&lost.slot) else { continue };
+            if lost.doubt.is_some() && !moved.contains(&lost.slot) {
+                continue;
+            }
+            let message = overridden(lost);
             if self.options.accept_override {
                 settled.warnings.push(message);
                 continue;
@@ -324,16 +389,23 @@ impl Settlement<'_> {
             if lost.can_take_over {
                 hints.insert(0, "let tune comment that line out, reversibly: --take-over".to_owned());
             }
-            let serving =
-                self.slots_of(Layer::Boot).remove(&lost.slot).and_then(|serves| serves.into_iter().next());
             settled.refusals.push(Refusal {
                 kind: RefusalKind::Overridden,
-                subject: serving,
+                subject: serving.into_iter().next(),
                 message,
                 hints,
             });
         }
     }
+}
+
+fn overridden(lost: &Override) -> String {
+    if let Some(doubt) = &lost.doubt {
+        return format!("{}: what the next boot makes it cannot be told: {doubt}", lost.slot);
+    }
+    let line = lost.place.as_ref().map_or_else(|| "another setting".to_owned(), ToString::to_string);
+    let text = lost.text.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
+    format!("{}: {line}{text} would win over tune's file at the next boot", lost.slot)
 }
 
 /// Returns every tunable that claims are held on.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tune_host::{Backend, Host};
+use tune_host::{Around, Backend, Host};
 use tune_model::plan::{Change, Refusal, RefusalKind};
 use tune_model::reading::{Layer, Readings};
 use tune_model::tunable::same_value;
@@ -70,19 +70,25 @@ pub(crate) fn dangers(
     backend: &dyn Backend,
     host: &dyn Host,
     moves: &[Move],
-    before: &View<'_>,
+    (before, after): (&View<'_>, &View<'_>),
     layer: Layer,
     options: &Options,
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for change in moves {
+        let after = after.text(&change.slot.tunable).unwrap_or_default();
         let subject = change.serves.first().cloned().unwrap_or_else(|| Subject::Tunable(change.slot.clone()));
         let allowed = options.allow_unsafe.contains(&subject)
             || options.allow_unsafe.contains(&Subject::Tunable(change.slot.clone()));
         let present = before.text(&change.slot.tunable).ok();
         let now = (layer == Layer::Runtime).then_some(present.as_deref()).flatten();
-        let danger = outside(backend, change)
-            .or_else(|| Some((RefusalKind::Unsafe, backend.hazard(host, &change.slot, &change.value, now)?)));
+        let around = Around { present: now, after: &after };
+        let unstorable =
+            || Some((RefusalKind::NotStorable, backend.unstorable(host, &change.slot.tunable, &after)?));
+        let hazard =
+            || Some((RefusalKind::Unsafe, backend.hazard(host, &change.slot, &change.value, around)?));
+        let (refused, reckless) = outside(backend, change);
+        let danger = refused.or_else(unstorable).or(reckless).or_else(hazard);
         if let Some((kind, message)) = danger
             && !(allowed && kind == RefusalKind::Unsafe)
         {
@@ -94,21 +100,26 @@ pub(crate) fn dangers(
     refusals
 }
 
-/// Tells why a value is outside of what the kernel takes, or of what a profile may ask for.
-fn outside(backend: &dyn Backend, change: &Move) -> Option<(RefusalKind, String)> {
-    let row = backend.catalog().get(&change.slot.tunable)?;
-    let value: i128 = change.value.parse().ok()?;
+type Danger = Option<(RefusalKind, String)>;
+
+/// Tells why a value is outside of what the kernel takes, and why of what a profile may ask for.
+fn outside(backend: &dyn Backend, change: &Move) -> (Danger, Danger) {
+    let Some((row, value)) =
+        backend.catalog().get(&change.slot.tunable).zip(change.value.parse::<i128>().ok())
+    else {
+        return (None, None);
+    };
     let shown = format!("{} = {value}", change.slot);
     if let Some((low, high)) = row.accepted_in(change.slot.field)
         && !(low..=high).contains(&value)
     {
         let message = format!("{shown}: not every kernel takes it; {low} to {high} is taken by all");
-        return Some((RefusalKind::NotStorable, message));
+        return (Some((RefusalKind::NotStorable, message)), None);
     }
-    let (low, high) = row.allowed_in(change.slot.field)?;
-    if (low..=high).contains(&value) {
-        return None;
-    }
-    let reason = row.unsafe_values.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    Some((RefusalKind::Unsafe, format!("{shown} is outside {low} to {high}, which is safe{reason}")))
+    let reckless = row.allowed_in(change.slot.field).filter(|(low, high)| !(low..=high).contains(&&value));
+    let reckless = reckless.map(|(low, high)| {
+        let reason = row.unsafe_values.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        (RefusalKind::Unsafe, format!("{shown} is outside {low} to {high}, which is safe{reason}"))
+    });
+    (None, reckless)
 }

@@ -40,10 +40,21 @@ impl<'a> View<'a> {
         Self { readings, base: Base::Default, planned: BTreeMap::new() }
     }
 
-    /// Lays the planned value of a slot over what is there.
+    /// Lays the planned value of a slot over what is there. A tunable is written whole: where the values of its other
+    /// fields are not known in this layer, they stay what they are now, and where that is not known either nothing can
+    /// be planned.
     pub fn plan(&mut self, slot: &Slot, value: &str) {
-        let text = self.text(&slot.tunable).unwrap_or_default();
-        self.planned.insert(slot.tunable.clone(), slot.replaced(&text, value));
+        let text = self.text(&slot.tunable).or_else(|_| self.as_it_is(&slot.tunable));
+        if text.is_ok() || slot.field.is_none() {
+            let planned = slot.replaced(&text.unwrap_or_default(), value);
+            self.planned.insert(slot.tunable.clone(), planned);
+        }
+    }
+
+    fn as_it_is(&self, tunable: &str) -> Text {
+        let unread = || Unread::Unclear(format!("{tunable} was not read"));
+        let reading = self.readings.get(tunable).ok_or_else(unread)?;
+        reading.boot.clone().or_else(|_| reading.live.clone())
     }
 
     /// Returns a slot's text.
@@ -89,10 +100,8 @@ pub fn slots(backend: &dyn Backend, subject: &Subject) -> Vec<Slot> {
     provision(backend, subject).slots().to_vec()
 }
 
-/// Tells whether a slot's value is no single number: a list, or all fields of a row at once.
 fn is_text(backend: &dyn Backend, slot: &Slot) -> bool {
-    let row = backend.catalog().get(&slot.tunable);
-    row.is_some_and(|row| row.is_text() || (slot.field.is_none() && row.width() > 1))
+    backend.catalog().get(&slot.tunable).is_some_and(tune_model::Tunable::is_text)
 }
 
 /// Returns what a subject amounts to.
@@ -109,7 +118,7 @@ fn native(backend: &dyn Backend, slot: &Slot, view: &View<'_>) -> Effective {
         Err(unread) => return Effective::Unknown(unread.to_string()),
     };
     let kind = if is_text(backend, slot) { Kind::Text } else { Kind::Native };
-    match Quantity::parse(kind, &text.replace('\t', " ")) {
+    match Quantity::parse(kind, &text) {
         Ok(value) => Effective::Exact(value),
         Err(error) => Effective::Unknown(error.to_string()),
     }

@@ -79,6 +79,8 @@ pub struct Override {
     pub text: Option<String>,
     /// Whether `--take-over` could comment it out.
     pub can_take_over: bool,
+    /// Why it cannot be told which line wins, where it cannot.
+    pub doubt: Option<String>,
 }
 
 /// What has to be done so that the next boot makes the wanted values.
@@ -98,8 +100,6 @@ pub struct Persistence {
     pub edited: Vec<Edited>,
     /// The files of `tune`'s own as they will be.
     pub files: BTreeMap<PathBuf, String>,
-    /// The directories that `tune` made for them.
-    pub directories: BTreeSet<PathBuf>,
 }
 
 /// A file that `tune` wrote and somebody else has changed since.
@@ -154,6 +154,15 @@ pub struct BootStory {
     pub writers: Vec<String>,
 }
 
+/// The text of a tunable, one of whose slots changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// The live text now; `None` when it is not the live value that changes.
+    pub present: Option<&'a str>,
+    /// The text as it will be, every slot that changes taken together.
+    pub after: &'a str,
+}
+
 /// A system: its catalog, its arithmetic, its boot files. It describes and never acts.
 pub trait Backend {
     /// Returns the system.
@@ -191,7 +200,21 @@ pub trait Backend {
     fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings;
 
     /// Returns why a new value would be dangerous on this host as it is used now, if it would.
-    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String>;
+    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, around: Around<'_>) -> Option<String>;
+
+    /// Returns the numbers that a native slot keeps as they are given.
+    fn native_storable(&self, slot: &Slot) -> Storable {
+        let row = self.catalog().get(&slot.tunable);
+        let accepted = row.and_then(|row| row.accepted_in(slot.field));
+        let (low, high) = accepted.unwrap_or((i128::from(i32::MIN), i128::from(i32::MAX)));
+        Storable::every(1, low, high)
+    }
+
+    /// Returns why the system would not keep the whole new text of a tunable although each of its numbers is in range.
+    fn unstorable(&self, host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
+        let _ = (host, tunable, text);
+        None
+    }
 
     /// Plans the boot files for `claims`, whose boot layer says what is wanted; `before` is the state as it is.
     fn persist(

@@ -79,6 +79,7 @@ pub struct FakeHost {
     scope: Scope,
     isolation: Isolation,
     ram: Option<u64>,
+    reboots: Cell<u32>,
 }
 
 impl Default for FakeHost {
@@ -99,6 +100,7 @@ impl Default for FakeHost {
             scope: Scope::Own,
             isolation: Isolation::None,
             ram: None,
+            reboots: Cell::new(0),
         }
     }
 }
@@ -261,6 +263,7 @@ impl FakeHost {
     /// Restarts the machine: tunables get their first values again, other network namespaces are gone.
     pub fn reboot(&self) {
         self.restart();
+        self.reboots.set(self.reboots.get() + 1);
         let own = self.initial.iter().filter(|((namespace, _), _)| namespace.is_none());
         *self.tunables.borrow_mut() = own.map(|(key, value)| (key.clone(), value.clone())).collect();
     }
@@ -279,6 +282,11 @@ impl FakeHost {
     /// Writes or removes a file as somebody else, uncounted; it is root's, mode 0644.
     pub fn set_file(&self, path: &str, content: Option<&str>) {
         self.files.put(Path::new(path), content.map(|text| plain(text.as_bytes().to_vec())));
+    }
+
+    /// Puts a file there that the caller may not read, uncounted.
+    pub fn deny_file(&self, path: &str) {
+        self.files.tree.replace_with(|tree| std::mem::take(tree).with_denied(path));
     }
 
     /// Returns a tunable's value, uncounted.
@@ -441,7 +449,7 @@ impl Host for FakeHost {
     }
 
     fn boot_id(&self) -> String {
-        "boot-1".to_owned()
+        format!("boot-{}", self.reboots.get() + 1)
     }
 
     fn scope(&self) -> &Scope {

@@ -15,7 +15,7 @@ mod sys;
 mod sysctl_name;
 
 pub use backend::{
-    Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
+    Around, Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
 };
 pub use fake::FakeHost;
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};

@@ -1,6 +1,7 @@
 //! The running system, and offline images.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use tune_model::plan::{FileImage, Namespace};
 
@@ -16,6 +17,8 @@ pub struct LiveHost {
     files: RootedFiles,
     scope: Scope,
     ram: Option<u64>,
+    /// How the process's own network namespace relates to that of the first process.
+    isolation: OnceLock<Isolation>,
 }
 
 /// Why a network namespace could not be entered.
@@ -48,7 +51,7 @@ impl LiveHost {
     /// The system that the process itself sees.
     #[must_use]
     pub fn own() -> Self {
-        Self { files: RootedFiles::new("/"), scope: Scope::Own, ram: None }
+        Self { files: RootedFiles::new("/"), scope: Scope::Own, ram: None, isolation: OnceLock::new() }
     }
 
     /// A network namespace of this host, by its name under `/run/netns` or by the id of a process in it.
@@ -58,23 +61,29 @@ impl LiveHost {
     /// Any [`NamespaceError`].
     pub fn namespace(name: &str) -> Result<Self, NamespaceError> {
         let namespace = sys::find_namespace(name)?;
-        Ok(Self { files: RootedFiles::new("/"), scope: Scope::Namespace(namespace), ram: None })
+        Ok(Self {
+            files: RootedFiles::new("/"),
+            scope: Scope::Namespace(namespace),
+            ram: None,
+            isolation: OnceLock::new(),
+        })
     }
 
-    /// A network namespace that was looked at before, by what it is, whatever its name may stand for now.
+    /// The very network namespace that was looked at before, whatever its name stands for by now.
     ///
     /// # Errors
     ///
-    /// [`NamespaceError::Missing`] when it is gone, and any other one.
-    pub fn namespace_again(namespace: Namespace) -> Result<Self, NamespaceError> {
+    /// Any [`NamespaceError`]; [`NamespaceError::Missing`] when nothing holds it any more.
+    pub fn again(namespace: Namespace) -> Result<Self, NamespaceError> {
         sys::within(Some(&namespace), || ())?;
-        Ok(Self { files: RootedFiles::new("/"), scope: Scope::Namespace(namespace), ram: None })
+        let scope = Scope::Namespace(namespace);
+        Ok(Self { files: RootedFiles::new("/"), scope, ram: None, isolation: OnceLock::new() })
     }
 
     /// An offline image below `root`, of a machine with `ram` bytes of memory, where that is known.
     pub fn image(root: impl Into<PathBuf>, ram: Option<u64>) -> Self {
         let root = root.into();
-        Self { files: RootedFiles::new(&root), scope: Scope::Image(root), ram }
+        Self { files: RootedFiles::new(&root), scope: Scope::Image(root), ram, isolation: OnceLock::new() }
     }
 
     /// Returns where a path of this host really is: the same, or below the image's root.
@@ -119,7 +128,7 @@ impl Host for LiveHost {
 
     fn isolation(&self) -> Isolation {
         match self.scope {
-            Scope::Own => sys::isolation(),
+            Scope::Own => *self.isolation.get_or_init(sys::isolation),
             Scope::Namespace(_) => Isolation::NetworkOnly,
             Scope::Image(_) => Isolation::None,
         }
@@ -128,7 +137,7 @@ impl Host for LiveHost {
     fn namespace(&self) -> Option<Namespace> {
         match &self.scope {
             Scope::Namespace(namespace) => Some(namespace.clone()),
-            Scope::Own if sys::isolation() != Isolation::None => sys::own_namespace(),
+            Scope::Own if self.isolation() != Isolation::None => sys::own_namespace(),
             Scope::Own | Scope::Image(_) => None,
         }
     }
@@ -178,17 +187,8 @@ impl Host for LiveHost {
     }
 }
 
-/// A step without a namespace is the host's: taken up from a private one, it would reach the wrong kernel values.
-fn elsewhere(namespace: Option<&Namespace>) -> Option<String> {
-    let private = namespace.is_none() && sys::isolation() != Isolation::None;
-    private.then(|| "it belongs to the host's network namespace; run tune there".to_owned())
-}
-
 impl Machine for LiveHost {
     fn read_in(&self, namespace: Option<&Namespace>, name: &str) -> Result<String, ReadError> {
-        if let Some(reason) = elsewhere(namespace) {
-            return Err(ReadError::Failed { name: name.to_owned(), reason });
-        }
         match sys::within(namespace, || sys::read_tunable(name)) {
             Ok(read) => read,
             Err(NamespaceError::Missing(gone)) => Err(ReadError::NamespaceGone(gone)),
@@ -197,9 +197,6 @@ impl Machine for LiveHost {
     }
 
     fn write_in(&self, namespace: Option<&Namespace>, name: &str, value: &str) -> Result<(), WriteError> {
-        if let Some(reason) = elsewhere(namespace) {
-            return Err(WriteError::Failed { name: name.to_owned(), reason });
-        }
         match sys::within(namespace, || sys::write_tunable(name, value)) {
             Ok(written) => written,
             Err(NamespaceError::Missing(gone)) => Err(WriteError::NamespaceGone(gone)),

@@ -124,7 +124,8 @@ impl Library for SiteLibrary {
                 dropins: Vec::new(),
                 shadows_built_in: built_in.is_some(),
             }),
-            Err(SiteError::Unreadable { .. }) if !path.exists() => built_in,
+            // What may not be looked at may shadow the built-in one: that it is not there must be known.
+            Err(SiteError::Unreadable { .. }) if matches!(path.try_exists(), Ok(false)) => built_in,
             Err(error) => return Err(library_error(name, error)),
         };
         let Some(mut found) = own else { return Ok(None) };
@@ -195,5 +196,21 @@ fn plain(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_looked_into_does_not_make_way_for_the_built_in_profile() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = SiteLibrary::new(directory.path().join("profiles"));
+        assert!(missing.find("web-server").unwrap().is_some());
+        let round = directory.path().join("round");
+        std::os::unix::fs::symlink("round", &round).unwrap();
+        assert!(SiteLibrary::new(round).find("web-server").is_err());
     }
 }

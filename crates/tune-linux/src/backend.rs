@@ -3,24 +3,30 @@
 use std::collections::BTreeSet;
 
 use tune_host::backend::BootStory;
-use tune_host::{Assessment, Backend, Host, PersistOptions, Persistence, Provision, Targets, Unsolvable};
+use tune_host::{
+    Around, Assessment, Backend, Host, PersistOptions, Persistence, Provision, Scope, Targets, Unsolvable,
+};
 use tune_model::claim::ScopeClaims;
 use tune_model::profile::Scale;
 use tune_model::{Effect, Limits, Readings, Setting, Slot, Storable, System, Values};
 
-use crate::{hazard, permitted, persist, read, settings, story, use_now};
+use crate::boot::{self, ToolChoice};
+use crate::persist::Change;
+use crate::{hazard, keeps, permitted, persist, read, settings, story, use_now};
 
-/// Linux, with pages of a given size.
-#[derive(Debug, Clone, Copy)]
+/// Linux, with pages of a given size and what sets tunables at boot.
+#[derive(Debug, Clone)]
 pub struct Linux {
     page: u64,
+    tools: ToolChoice,
 }
 
 impl Linux {
     /// The backend for a host.
     #[must_use]
     pub fn on(host: &dyn Host) -> Self {
-        Self { page: host.page_size() }
+        let running = !matches!(host.scope(), Scope::Image(_));
+        Self { page: host.page_size(), tools: boot::detect(host.files(), running) }
     }
 }
 
@@ -63,11 +69,19 @@ impl Backend for Linux {
     }
 
     fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings {
-        read::read(host, tunables, claims)
+        read::read(host, &self.tools, tunables, claims)
     }
 
-    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String> {
-        hazard::hazard(host, slot, value, present)
+    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, around: Around<'_>) -> Option<String> {
+        hazard::hazard(host, slot, value, around)
+    }
+
+    fn native_storable(&self, slot: &Slot) -> Storable {
+        keeps::numbers(slot, self.page)
+    }
+
+    fn unstorable(&self, host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
+        keeps::refuses(host, tunable, text)
     }
 
     fn persist(
@@ -78,11 +92,11 @@ impl Backend for Linux {
         readings: &Readings,
         options: PersistOptions,
     ) -> Persistence {
-        persist::persist(host, before, claims, readings, options)
+        persist::persist(host, &self.tools, Change { before, claims, options }, readings)
     }
 
     fn boot_story(&self, host: &dyn Host, tunable: &str) -> BootStory {
-        story::tell(host, tunable)
+        story::tell(host, &self.tools, tunable)
     }
 
     fn may_do(&self, effect: &Effect) -> bool {
@@ -90,6 +104,6 @@ impl Backend for Linux {
     }
 
     fn has_boot_layer(&self, host: &dyn Host) -> bool {
-        read::has_boot_layer(host)
+        read::has_boot_layer(host, &self.tools)
     }
 }

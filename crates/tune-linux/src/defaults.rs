@@ -3,32 +3,33 @@
 //! Some defaults are computed at boot from memory that was free then. They cannot be computed again to the page, so a
 //! value that lies where the rule puts it is taken for the default, and any other is not guessed.
 
+use std::cell::LazyCell;
+
 use tune_host::{Files, Host};
 use tune_model::Tunable;
 use tune_model::tunable::integers;
 
 /// What the rules are computed from.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Ground {
+pub(crate) struct Ground<'a> {
     /// The kernel's release, as numbers.
     release: Option<(u32, u32)>,
     /// Entries of the TCP hash table.
     hash_entries: Option<i128>,
-    /// Pages in the low zones above their high watermark.
-    free_pages: Option<i128>,
+    /// Pages in the low zones above their high watermark; the kernel takes its time to count them.
+    free_pages: LazyCell<Option<i128>, Box<dyn FnOnce() -> Option<i128> + 'a>>,
     page: i128,
 }
 
 const HASH_ENTRIES: &str = "net.ipv4.tcp_ehash_entries";
 
-impl Ground {
-    pub(crate) fn of(host: &dyn Host) -> Self {
+impl<'a> Ground<'a> {
+    pub(crate) fn of(host: &'a dyn Host) -> Self {
         let read = host.read_tunables(&[HASH_ENTRIES]).pop().and_then(Result::ok);
         Self {
             release: host.identity().release.as_deref().and_then(numbers),
             // Negative in a namespace that shares the host's table.
             hash_entries: read.and_then(|text| text.trim().parse::<i128>().ok()).map(i128::abs),
-            free_pages: free_pages(host.files()),
+            free_pages: LazyCell::new(Box::new(|| free_pages(host.files()))),
             page: host.page_size().into(),
         }
     }
@@ -69,7 +70,7 @@ impl Ground {
 
     /// `tcp_mem` and `udp_mem`: L = free pages / `share`, at least 128, then 3/4 L, L, 3/2 L.
     fn memory(&self, live: Option<&[i128]>, share: i128) -> Option<String> {
-        let pressure = (self.free_pages? / share).max(128);
+        let pressure = ((*self.free_pages)? / share).max(128);
         let low = pressure / 4 * 3;
         plausible(live?, &[low, pressure, 2 * low])
     }
@@ -77,7 +78,7 @@ impl Ground {
     /// The last field is free memory / 128, between a floor and one of some caps.
     fn buffers(&self, live: Option<&[i128]>, floor: i128, caps: &[i128]) -> Option<String> {
         let live = live?;
-        let share = self.free_pages? * self.page / 128;
+        let share = (*self.free_pages)? * self.page / 128;
         let middle = live.get(1)?;
         let expected = |cap: &i128| {
             plausible(live, &[4096.max(live[0].min(self.page)), *middle, share.min(*cap).max(floor)])
@@ -141,11 +142,11 @@ mod tests {
     use tune_model::{Catalog, System};
 
     /// The host of the captures: 24 GB, 262144 hash entries, Linux 6.18.
-    fn ground() -> Ground {
+    fn ground() -> Ground<'static> {
         Ground {
             release: Some((6, 18)),
             hash_entries: Some(262_144),
-            free_pages: Some(6_141_872),
+            free_pages: LazyCell::new(Box::new(|| Some(6_141_872))),
             page: 4096,
         }
     }

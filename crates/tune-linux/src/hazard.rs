@@ -1,51 +1,65 @@
 //! Values that are in range and would still hurt this host as it is used now.
 
-use tune_host::Host;
+use tune_host::{Around, Host};
 use tune_model::Slot;
 use tune_model::tunable::integers;
 
 use crate::use_now::{memory, number_in, tcp_use};
 
-/// Returns why a new value would be dangerous; `present` is the tunable's live text when it is the live value that
-/// changes.
-pub(crate) fn hazard(host: &dyn Host, slot: &Slot, value: &str, present: Option<&str>) -> Option<String> {
+/// Returns why a new value would be dangerous.
+pub(crate) fn hazard(host: &dyn Host, slot: &Slot, value: &str, around: Around<'_>) -> Option<String> {
     let wanted: i128 = value.parse().ok()?;
-    let present = present.and_then(integers);
-    let now = present.as_ref().and_then(|fields| fields.get(slot.field.unwrap_or(0)).copied());
+    let now =
+        around.present.and_then(integers).and_then(|fields| fields.get(slot.field.unwrap_or(0)).copied());
     too_much_memory(host, slot, wanted)
-        .or_else(|| out_of_order(slot, wanted, present.as_deref()?))
+        .or_else(|| out_of_order(slot, &integers(around.after)?))
         .or_else(|| below_use(host, slot, wanted, now?))
 }
 
-const PAGES: &[&str] = &["net.ipv4.tcp_mem", "net.ipv4.udp_mem"];
+/// A tunable that takes memory away from everything else: what one of its unit takes, and how small a part of the
+/// memory it may be.
+struct Greedy {
+    tunable: &'static str,
+    field: Option<usize>,
+    /// Bytes; nothing for a page.
+    each: Option<i128>,
+    share: i128,
+    part: &'static str,
+}
+
+const GREEDY: &[Greedy] = &[
+    Greedy { tunable: "net.ipv4.tcp_mem", field: Some(2), each: None, share: 2, part: "half" },
+    Greedy { tunable: "net.ipv4.udp_mem", field: Some(2), each: None, share: 2, part: "half" },
+    Greedy { tunable: "vm.min_free_kbytes", field: None, each: Some(1024), share: 10, part: "a tenth" },
+    Greedy {
+        tunable: "net.netfilter.nf_conntrack_buckets",
+        field: None,
+        each: Some(8),
+        share: 10,
+        part: "a tenth",
+    },
+];
 
 fn too_much_memory(host: &dyn Host, slot: &Slot, wanted: i128) -> Option<String> {
-    if !PAGES.contains(&slot.tunable.as_str()) || slot.field != Some(2) {
-        return None;
-    }
-    let Some(ram) = host.stated_ram().or_else(|| memory(host.files())).map(i128::from) else {
-        return Some(format!(
-            "whether {slot} = {wanted} is more than half of the memory is not known: state it with --ram"
-        ));
-    };
-    let bytes = wanted * i128::from(host.page_size());
-    (bytes > ram / 2).then(|| {
-        format!(
-            "{slot} = {wanted} pages are {} MiB, more than half of the memory ({} MiB)",
-            bytes >> 20,
-            ram >> 20
-        )
+    let greedy = GREEDY.iter().find(|row| row.tunable == slot.tunable && row.field == slot.field)?;
+    let ram = i128::from(host.stated_ram().or_else(|| memory(host.files()))?);
+    let bytes = wanted.saturating_mul(greedy.each.unwrap_or(i128::from(host.page_size())));
+    let unit = if greedy.each.is_none() { " pages" } else { "" };
+    (bytes > ram / greedy.share).then(|| {
+        let (taken, there, part) = (bytes >> 20, ram >> 20, greedy.part);
+        format!("{slot} = {wanted}{unit}: {taken} MiB, more than {part} of the memory ({there} MiB)")
     })
 }
 
 /// Rows of limits are meant to ascend; the kernel does not check.
-fn out_of_order(slot: &Slot, wanted: i128, fields: &[i128]) -> Option<String> {
+fn out_of_order(slot: &Slot, after: &[i128]) -> Option<String> {
     const ASCENDING: &[&str] =
         &["net.ipv4.tcp_mem", "net.ipv4.udp_mem", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"];
-    let at = slot.field.filter(|_| ASCENDING.contains(&slot.tunable.as_str()))?;
-    let mut after = fields.to_vec();
-    *after.get_mut(at)? = wanted;
-    (!after.is_sorted()).then(|| {
+    let at = slot.field.filter(|at| ASCENDING.contains(&slot.tunable.as_str()) && *at < after.len())?;
+    let (below, above) = after.split_at(at);
+    let falls = below.last().is_some_and(|below| *below > after[at])
+        || above.get(1).is_some_and(|above| *above < after[at]);
+    falls.then(|| {
         let shown: Vec<_> = after.iter().map(ToString::to_string).collect();
         format!("{} = {} does not ascend", slot.tunable, shown.join(" "))
     })
@@ -68,4 +82,28 @@ fn below_use(host: &dyn Host, slot: &Slot, wanted: i128, now: i128) -> Option<St
         _ => return None,
     };
     (wanted < used).then(|| format!("{slot} = {wanted} is below what is used now: {used} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tune_host::FakeHost;
+
+    const RMEM: &str = "net.ipv4.tcp_rmem";
+
+    fn of(slot: &Slot, value: &str, after: &str) -> Option<String> {
+        hazard(&FakeHost::new(), slot, value, Around { present: Some("4096\t131072\t6291456"), after })
+    }
+
+    #[test]
+    fn a_row_is_judged_as_it_will_be() {
+        let raised = "8192\t8388608\t16777216";
+        for (field, value) in ["8192", "8388608", "16777216"].into_iter().enumerate() {
+            assert_eq!(of(&Slot::field(RMEM, field), value, raised), None);
+        }
+        let crossed = "65536\t32768\t6291456";
+        assert!(of(&Slot::field(RMEM, 0), "65536", crossed).is_some());
+        assert!(of(&Slot::field(RMEM, 1), "32768", crossed).is_some());
+        assert_eq!(of(&Slot::field(RMEM, 2), "6291456", crossed), None);
+    }
 }

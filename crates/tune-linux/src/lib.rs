@@ -4,6 +4,7 @@ mod backend;
 pub mod boot;
 mod defaults;
 mod hazard;
+mod keeps;
 mod next_boot;
 mod permitted;
 mod persist;

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use tune_host::{Files, Host, Overlay, Scope};
+use tune_host::{Files, Overlay};
 use tune_model::claim::ScopeClaims;
 use tune_model::reading::{Text, Unread};
-use tune_model::tunable::integers;
+use tune_model::tunable::{integers, merged_list};
 use tune_model::{Place, Tunable};
 
 use crate::boot::{
-    self, BootPlan, CommandLineSetting, Commit, Decision, Fields, Key, Outcome, command_line_settings,
+    self, BootPlan, CommandLineSetting, Commit, Decision, Fields, Key, Outcome, ToolChoice,
+    command_line_settings,
 };
 use crate::persist::BOOT_FILE;
 
@@ -18,6 +19,11 @@ pub(crate) struct NextBoot {
     pub(crate) as_is: BootPlan,
     pub(crate) without_tune: BootPlan,
     pub(crate) by_hand: Option<BootPlan>,
+    forecast: Forecast,
+}
+
+/// Tells what comes of a reading of the boot files.
+pub(crate) struct Forecast {
     command_line: Vec<CommandLineSetting>,
 }
 
@@ -37,10 +43,7 @@ pub(crate) struct Predicted {
 
 impl NextBoot {
     /// Reads the boot files; `None` where nothing applies settings at boot.
-    pub(crate) fn of(host: &dyn Host, claims: &ScopeClaims) -> Option<Self> {
-        let files = host.files();
-        let running = !matches!(host.scope(), Scope::Image(_));
-        let tools = boot::detect(files, running);
+    pub(crate) fn of(files: &dyn Files, tools: &ToolChoice, claims: &ScopeClaims) -> Option<Self> {
         let tool = tools.boot?;
         let as_is = BootPlan::read(files, tool);
         let without_tune = match without_tune(files, claims) {
@@ -48,9 +51,19 @@ impl NextBoot {
             None => as_is.clone(),
         };
         let by_hand = tools.by_hand.map(|other| BootPlan::read(files, other));
+        Some(Self { as_is, without_tune, by_hand, forecast: Forecast::of(files) })
+    }
+
+    /// Predicts a tunable under one reading of the boot files.
+    pub(crate) fn predict(&self, plan: &BootPlan, start: &Start<'_>) -> Predicted {
+        self.forecast.predict(plan, start)
+    }
+}
+
+impl Forecast {
+    pub(crate) fn of(files: &dyn Files) -> Self {
         let command_line = files.read(Path::new("/proc/cmdline")).unwrap_or_default();
-        let command_line = command_line_settings(&String::from_utf8_lossy(&command_line));
-        Some(Self { as_is, without_tune, by_hand, command_line })
+        Self { command_line: command_line_settings(&String::from_utf8_lossy(&command_line)) }
     }
 
     /// Predicts a tunable under one reading of the boot files.
@@ -102,7 +115,11 @@ fn written(decision: &Decision<'_>, beginning: Option<&str>, start: &Start<'_>) 
 
 fn text_value(decision: &Decision<'_>, default: Option<&str>) -> Predicted {
     match decision.winner {
-        Some(line) => Predicted { text: Ok(line.value_text()), source: Some(place(&line.place)) },
+        Some(line) => {
+            let text = line.value_text();
+            let shown = merged_list(text.trim()).unwrap_or(text);
+            Predicted { text: Ok(shown), source: Some(place(&line.place)) }
+        }
         None => {
             let unclear = || Unread::Unclear("its default is not known".to_owned());
             Predicted { text: default.map(str::to_owned).ok_or_else(unclear), source: None }
@@ -136,7 +153,8 @@ pub(crate) fn fields(start: &Start<'_>) -> Option<Fields> {
 /// Takes away what `tune` wrote; `None` where there is nothing of the kind.
 fn without_tune<'a>(files: &'a dyn Files, claims: &ScopeClaims) -> Option<Overlay<'a>> {
     let lines: Vec<_> = claims.boot.values().flat_map(|holding| &holding.taken_over).collect();
-    let ours = files.kind(Path::new(BOOT_FILE)).is_ok() && claims.files.contains_key(Path::new(BOOT_FILE));
+    // Also one that is not as it was left, or whose claims are lost: nobody else writes under that name.
+    let ours = files.kind(Path::new(BOOT_FILE)).is_ok();
     if !ours && lines.is_empty() {
         return None;
     }

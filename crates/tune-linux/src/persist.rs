@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tune_host::backend::Edited;
-use tune_host::{FileError, Files, Host, Overlay, Override, PersistOptions, Persistence, Scope};
+use tune_host::{Files, Host, Overlay, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
-use tune_model::plan::{Bytes, Change, FileImage};
+use tune_model::plan::{Bytes, FileImage};
+use tune_model::tunable::same_value;
 use tune_model::{Catalog, Effect, Readings, Slot, System};
 
-use crate::boot::{self, BootPlan, BootTool, Decision, Key, comment_out, may_comment_out};
-use crate::next_boot::{Start, fields, place};
+use crate::boot::{self, BootPlan, BootTool, Key, ToolChoice, comment_out, may_comment_out};
+use crate::next_boot::{Forecast, Start, place};
 use crate::permitted::is_boot_file;
 
 /// The file that `tune` writes: it sorts behind every name that an administrator is likely to choose.
@@ -26,35 +27,54 @@ const HEADING: &str = "\
 struct Draft<'a> {
     host: &'a dyn Host,
     readings: &'a Readings,
-    claims: &'a ScopeClaims,
+    /// What is held at the next boot; what could not be given back stays.
+    holdings: BTreeMap<Slot, Holding>,
+    /// Lines that were put back, and may be needed out of force for another slot.
+    given_back: Vec<TakenOver>,
     overlay: Overlay<'a>,
+    forecast: Forecast,
     out: Persistence,
     /// Files that differ from what is on disk.
     changed: BTreeSet<PathBuf>,
 }
 
+/// What is to become of the boot files.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<'a> {
+    /// The claims as they are.
+    pub(crate) before: &'a ScopeClaims,
+    /// The claims as they are to be.
+    pub(crate) claims: &'a ScopeClaims,
+    pub(crate) options: PersistOptions,
+}
+
 pub(crate) fn persist(
     host: &dyn Host,
-    before: &ScopeClaims,
-    claims: &ScopeClaims,
+    tools: &ToolChoice,
+    change: Change<'_>,
     readings: &Readings,
-    options: PersistOptions,
 ) -> Persistence {
+    let Change { before, claims, options } = change;
     let overlay = Overlay::new(host.files());
-    let mut draft =
-        Draft { host, readings, claims, overlay, out: Persistence::default(), changed: BTreeSet::new() };
+    let mut draft = Draft {
+        host,
+        readings,
+        holdings: claims.boot.clone(),
+        overlay,
+        given_back: Vec::new(),
+        forecast: Forecast::of(host.files()),
+        out: Persistence::default(),
+        changed: BTreeSet::new(),
+    };
     draft.out.files = before.files.clone();
-    draft.out.directories = before.directories.clone();
-    let text = render(&claims.boot, readings);
+    draft.give_back(before, options);
+    let text = render(&draft.holdings, readings);
     if !draft.own_file(before, text, options) {
         return draft.out;
     }
-    let running = !matches!(host.scope(), Scope::Image(_));
-    let tools = boot::detect(host.files(), running);
-    draft.give_back(before, tools.boot, options.overwrite_foreign);
     if let Some(tool) = tools.boot {
-        draft.resolve(tool, options);
-        draft.predict(tool);
+        let plan = draft.resolve(tool, options);
+        draft.predict(&plan);
     }
     if let Some(other) = tools.by_hand {
         draft.compare(other);
@@ -98,7 +118,7 @@ impl Draft<'_> {
         let found =
             self.host.files().read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         if found.as_ref() != left && found != text && !options.overwrite_foreign {
-            let slots = before.boot.keys().chain(self.claims.boot.keys()).cloned().collect::<BTreeSet<_>>();
+            let slots = before.boot.keys().chain(self.holdings.keys()).cloned().collect::<BTreeSet<_>>();
             if slots.is_empty() {
                 return false;
             }
@@ -125,114 +145,94 @@ impl Draft<'_> {
         self.changed.insert(path.to_owned());
     }
 
-    /// Puts lines back that were commented out for slots that nobody holds any more.
-    fn give_back(&mut self, before: &ScopeClaims, tool: Option<BootTool>, overwrite: bool) {
+    /// Puts lines back that were commented out for slots that nobody holds any more. Where somebody else has changed
+    /// one, the slot stays held.
+    fn give_back(&mut self, before: &ScopeClaims, options: PersistOptions) {
         for (slot, holding) in &before.boot {
-            let kept = self.claims.boot.get(slot).is_some_and(|holding| holding.held.is_some());
-            if kept {
+            let kept = self.holdings.get(slot).is_some_and(|holding| holding.held.is_some());
+            let given_back = kept || self.give_back_lines(slot, &holding.taken_over, options);
+            if kept || !given_back {
                 self.out.taken_over.insert(slot.clone(), holding.taken_over.clone());
-                continue;
             }
-            for line in &holding.taken_over {
-                if let Err(found) = self.give_back_line(slot, line, tool, overwrite) {
-                    self.out.edited.push(Edited {
-                        path: line.path.clone(),
-                        expected: format!("{}{}", boot::TAKEN_OVER, line.line),
-                        found,
-                        slots: vec![slot.clone()],
-                    });
+            if !given_back {
+                self.holdings.insert(slot.clone(), holding.clone());
+            }
+        }
+    }
+
+    /// Puts the lines of a slot back, all or none; false when one is not there any more and that is not to be passed
+    /// over.
+    fn give_back_lines(&mut self, slot: &Slot, lines: &[TakenOver], options: PersistOptions) -> bool {
+        let mut restored: BTreeMap<&Path, Vec<u8>> = BTreeMap::new();
+        for line in lines {
+            match self.restored(restored.get(line.path.as_path()), line) {
+                Ok(content) => _ = restored.insert(&line.path, content),
+                Err(found) if options.overwrite_foreign => self.out.warnings.push(format!(
+                    "{}: {:?} is not put back, as somebody else has changed the file: {found}",
+                    line.path.display(),
+                    line.line
+                )),
+                Err(found) => {
+                    let expected = format!("{}{}", boot::TAKEN_OVER, line.line);
+                    let (path, slots) = (line.path.clone(), vec![slot.clone()]);
+                    self.out.edited.push(Edited { path, expected, found, slots });
+                    return false;
                 }
             }
         }
+        for (path, content) in restored {
+            self.put(path, Some(content));
+        }
+        self.given_back.extend(lines.iter().cloned());
+        true
     }
 
-    /// Puts a line back, or says what somebody else has made of it.
-    fn give_back_line(
-        &mut self,
-        slot: &Slot,
-        line: &TakenOver,
-        tool: Option<BootTool>,
-        overwrite: bool,
-    ) -> Result<(), String> {
-        let original = line.line.as_bytes();
-        let content = match self.overlay.read(&line.path) {
-            Ok(content) => content,
-            Err(error @ FileError::Missing(_)) if overwrite => {
-                let lost = format!("{error}, so a line that was taken over is not put back: {}", line.line);
-                self.out.warnings.push(lost);
-                return Ok(());
-            }
-            Err(error) => return Err(error.to_string()),
-        };
-        if let Ok(restored) = boot::restore(&content, original) {
-            self.put(&line.path, Some(restored));
-            return Ok(());
-        }
-        // Somebody may have put it back by hand.
-        if boot::holds(&content, original) {
-            return Ok(());
-        }
-        let instead = self.set_there(slot, &line.path, tool);
-        if !overwrite {
-            return Err(instead.map_or_else(|| "no such line".to_owned(), |(_, text)| text));
-        }
-        let at = instead.map(|(number, _)| number);
-        self.put(&line.path, Some(boot::put_instead(&content, at, original)));
-        Ok(())
-    }
-
-    /// Returns the last line of a file that sets the slot's tunable.
-    fn set_there(&self, slot: &Slot, path: &Path, tool: Option<BootTool>) -> Option<(u32, String)> {
-        let key: Key = slot.tunable.parse().ok()?;
-        let plan = BootPlan::read(&self.overlay, tool?);
-        let real = |file: &Path| self.overlay.real_path(file).is_ok_and(|real| real == path);
-        let mut lines = plan.assignments.iter().filter(|line| line.key().as_ref() == Some(&key));
-        let number = lines.rfind(|line| real(&line.place.file))?.place.line;
-        Some((number, line_text(&self.overlay.read(path).ok()?, number)?))
+    fn restored(&self, so_far: Option<&Vec<u8>>, line: &TakenOver) -> Result<Vec<u8>, String> {
+        let read = || self.overlay.read(&line.path).map_err(|error| error.to_string());
+        let content = so_far.map_or_else(read, |content| Ok(content.clone()))?;
+        boot::restore(&content, line.line.as_bytes()).map_err(|_| "no such line".to_owned())
     }
 
     /// Finds the lines that would win over ours, and comments them out where that is wanted and allowed.
-    fn resolve(&mut self, tool: BootTool, options: PersistOptions) {
-        for (slot, holding) in &self.claims.boot {
-            let Some(held) = &holding.held else { continue };
+    fn resolve(&mut self, tool: BootTool, options: PersistOptions) -> BootPlan {
+        let mut plan = BootPlan::read(&self.overlay, tool);
+        for (slot, held) in self.held() {
             // A line at a time: behind the one that wins there may be another.
-            while let Some((lost, line)) = self.lost(tool, slot, held) {
-                let took = options.take_over && line.is_some_and(|place| self.take_over(slot, &place));
+            while let Some((lost, line)) = self.lost(&plan, &slot, &held) {
+                let took = line.is_some_and(|place| self.take_over(&slot, &place, options));
                 if !took {
                     self.out.overrides.push(lost);
                     break;
                 }
+                plan = BootPlan::read(&self.overlay, tool);
             }
         }
+        plan
     }
 
-    fn lost(&self, tool: BootTool, slot: &Slot, held: &str) -> Option<(Override, Option<boot::Place>)> {
-        let plan = BootPlan::read(&self.overlay, tool);
-        let decision = boot::decide(&slot.tunable.parse::<Key>().ok()?, &plan);
-        let value = self.value(&decision, slot);
+    fn held(&self) -> Vec<(Slot, String)> {
+        let held = |(slot, holding): (&Slot, &Holding)| Some((slot.clone(), holding.held.clone()?));
+        self.holdings.iter().filter_map(held).collect()
+    }
+
+    fn lost(&self, plan: &BootPlan, slot: &Slot, held: &str) -> Option<(Override, Option<boot::Place>)> {
+        let predicted = self.forecast.predict(plan, &self.start(&slot.tunable)).text;
+        let value = predicted.as_ref().ok().and_then(|text| slot.part(text)).map(str::to_owned);
         if value.as_deref() == Some(held) {
             return None;
         }
+        let decision = boot::decide(&slot.tunable.parse::<Key>().ok()?, plan);
         let ours = |line: &&boot::Assignment| line.place.file == Path::new(BOOT_FILE);
-        let winner = decision.winner.filter(|line| !ours(line));
+        let winner = decision.winner.filter(|line| predicted.is_ok() && !ours(line));
         let lost = Override {
             slot: slot.clone(),
             value,
             place: winner.map(|line| place(&line.place)),
             text: winner.map(|line| format!("{} = {}", slot.tunable, line.value_text())),
             can_take_over: winner.is_some_and(|line| self.removable(&line.place).is_some()),
+            doubt: predicted.err().map(|unread| unread.to_string()),
         };
         Some((lost, winner.map(|line| line.place.clone())))
-    }
-
-    fn value(&self, decision: &Decision<'_>, slot: &Slot) -> Option<String> {
-        let start = self.start(&slot.tunable);
-        let from = start.default.or(start.live).map_or_else(|| "0".to_owned(), str::to_owned);
-        let shown = match fields(&start) {
-            Some(fields) => decision.predict(&from, &fields)?.shown,
-            None => decision.winner?.value_text(),
-        };
-        slot.part(&shown).map(str::to_owned)
     }
 
     fn start<'s>(&'s self, tunable: &'s str) -> Start<'s> {
@@ -249,43 +249,49 @@ impl Draft<'_> {
         may_comment_out(&self.overlay, place).ok().filter(|real| is_boot_file(real))
     }
 
-    fn take_over(&mut self, slot: &Slot, place: &boot::Place) -> bool {
+    /// Comments a line out: where that is wanted, or where it was out of force so far and another slot needs it so.
+    fn take_over(&mut self, slot: &Slot, place: &boot::Place, options: PersistOptions) -> bool {
         let Some(real) = self.removable(place) else { return false };
         let Ok(content) = self.overlay.read(&real) else { return false };
         let Some(line) = line_text(&content, place.line) else { return false };
-        self.put(&real, Some(comment_out(&content, place.line)));
-        self.out.taken_over.entry(slot.clone()).or_default().push(TakenOver { path: real, line });
+        let taken = TakenOver { path: real, line };
+        if !options.take_over && !self.given_back.contains(&taken) {
+            return false;
+        }
+        self.put(&taken.path, Some(comment_out(&content, place.line)));
+        self.out.taken_over.entry(slot.clone()).or_default().push(taken);
         true
     }
 
     /// Says which values change at the next boot.
-    fn predict(&mut self, tool: BootTool) {
-        let plan = BootPlan::read(&self.overlay, tool);
-        let tunables: BTreeSet<&String> = self.readings.keys().collect();
-        for tunable in tunables {
-            let before = self.readings[tunable].boot.as_ref().ok().cloned();
-            let Ok(key) = tunable.parse::<Key>() else { continue };
-            let decision = boot::decide(&key, &plan);
-            let after = match decision.writes.is_empty() {
-                true => self.readings[tunable].default.clone(),
-                false => self.value(&decision, &Slot::whole(tunable)),
-            };
+    fn predict(&mut self, plan: &BootPlan) {
+        if self.changed.is_empty() {
+            return;
+        }
+        for (tunable, reading) in self.readings {
+            let before = reading.boot.as_ref().ok().cloned();
+            let after = self.forecast.predict(plan, &self.start(tunable)).text.ok();
             let same = match (&before, &after) {
-                (Some(before), Some(after)) => tune_model::tunable::same_value(before, after),
+                (Some(before), Some(after)) => same_value(before, after),
                 (before, after) => before == after,
             };
-            if !same && !self.changed.is_empty() {
+            if !same {
                 let scope = format!("boot:{BOOT_FILE}");
-                self.out.changes.push(Change { key: tunable.clone(), before, after, scope });
+                self.out.changes.push(tune_model::plan::Change {
+                    key: tunable.clone(),
+                    before,
+                    after,
+                    scope,
+                });
             }
         }
     }
 
     /// Warns where the other common tool, run by hand, would make another value.
     fn compare(&mut self, other: BootTool) {
-        for (slot, holding) in &self.claims.boot {
-            let Some(held) = &holding.held else { continue };
-            if let Some((lost, _)) = self.lost(other, slot, held) {
+        let plan = BootPlan::read(&self.overlay, other);
+        for (slot, held) in self.held() {
+            if let Some((lost, _)) = self.lost(&plan, &slot, &held) {
                 let line = lost.place.map(|place| format!(" ({place})")).unwrap_or_default();
                 let value = lost.value.unwrap_or_else(|| "another value".to_owned());
                 self.out
@@ -302,8 +308,7 @@ impl Draft<'_> {
         let writes_ours = self.changed.contains(&ours);
         if writes_ours && self.host.files().kind(directory).is_err() {
             let path = directory.to_owned();
-            self.out.effects.push(Effect::Directory { path: path.clone(), before: false, after: true });
-            self.out.directories.insert(path);
+            self.out.effects.push(Effect::Directory { path, before: false, after: true });
         }
         let mut paths: Vec<_> = self.changed.iter().cloned().collect();
         paths.sort_by_key(|path| *path != ours);
@@ -314,20 +319,6 @@ impl Draft<'_> {
             if before != after {
                 self.out.effects.push(Effect::ReplaceFile { path, before, after });
             }
-        }
-        self.give_back_directory();
-    }
-
-    /// Removes the directory that was made for our file, once that is gone and nobody else has put anything there.
-    fn give_back_directory(&mut self) {
-        let (ours, directory) = (Path::new(BOOT_FILE), Path::new(BOOT_DIRECTORY));
-        if self.out.files.contains_key(ours) || !self.out.directories.remove(directory) {
-            return;
-        }
-        let Ok(names) = self.host.files().names(directory) else { return };
-        if names.iter().all(|name| Some(name.as_os_str()) == ours.file_name()) {
-            let path = directory.to_owned();
-            self.out.effects.push(Effect::Directory { path, before: true, after: false });
         }
     }
 }

@@ -8,7 +8,7 @@ use tune_model::claim::ScopeClaims;
 use tune_model::reading::{Reading, Readings, Text, Unread};
 use tune_model::{Catalog, System, Tunable};
 
-use crate::boot::{self, Key, Writer, WriterKind};
+use crate::boot::{self, Key, ToolChoice, Writer, WriterKind};
 use crate::defaults::{Ground, numbers};
 use crate::next_boot::{NextBoot, Predicted, Start, fields};
 
@@ -19,18 +19,23 @@ struct Reader<'a> {
     host: &'a dyn Host,
     initial: bool,
     release: Option<String>,
-    ground: Ground,
+    ground: Ground<'a>,
     next: Option<NextBoot>,
     writers: Vec<Writer>,
 }
 
-pub(crate) fn read(host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings {
+pub(crate) fn read(
+    host: &dyn Host,
+    tools: &ToolChoice,
+    tunables: &BTreeSet<String>,
+    claims: &ScopeClaims,
+) -> Readings {
     let reader = Reader {
         host,
         initial: is_initial(host),
         release: host.identity().release,
         ground: Ground::of(host),
-        next: if has_boot_layer(host) { NextBoot::of(host, claims) } else { None },
+        next: has_boot_layer(host, tools).then(|| NextBoot::of(host.files(), tools, claims)).flatten(),
         writers: boot::writers(host.files()),
     };
     let names: Vec<&str> = tunables.iter().map(String::as_str).collect();
@@ -43,13 +48,8 @@ pub(crate) fn is_initial(host: &dyn Host) -> bool {
     matches!(host.scope(), Scope::Image(_)) || host.read_tunables(&[INITIAL_ONLY]).iter().all(Result::is_ok)
 }
 
-pub(crate) fn has_boot_layer(host: &dyn Host) -> bool {
-    let running = match host.scope() {
-        Scope::Namespace(_) => return false,
-        Scope::Own => true,
-        Scope::Image(_) => false,
-    };
-    boot::detect(host.files(), running).boot.is_some()
+pub(crate) fn has_boot_layer(host: &dyn Host, tools: &ToolChoice) -> bool {
+    !matches!(host.scope(), Scope::Namespace(_)) && tools.boot.is_some()
 }
 
 impl Reader<'_> {

@@ -1,17 +1,15 @@
 //! Every line that sets a tunable, and why the winner wins.
 
+use tune_host::Host;
 use tune_host::backend::{BootLine, BootStory};
-use tune_host::{Host, Scope};
 use tune_model::{Catalog, System};
 
-use crate::boot::{self, BootPlan, Decision, Key, Outcome, Reason};
+use crate::boot::{self, BootPlan, Decision, Key, Outcome, Reason, ToolChoice};
 use crate::defaults::Ground;
 use crate::next_boot::{Start, fields, place};
 use crate::read::named;
 
-pub(crate) fn tell(host: &dyn Host, tunable: &str) -> BootStory {
-    let running = !matches!(host.scope(), Scope::Image(_));
-    let tools = boot::detect(host.files(), running);
+pub(crate) fn tell(host: &dyn Host, tools: &ToolChoice, tunable: &str) -> BootStory {
     let mut story = BootStory { tool: tools.boot.map(|tool| tool.to_string()), ..BootStory::default() };
     let Ok(key) = tunable.parse::<Key>() else { return story };
     story.writers = boot::writers(host.files()).iter().filter_map(|writer| named(writer, &key)).collect();

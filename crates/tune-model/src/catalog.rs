@@ -185,8 +185,17 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Reads a catalog as people write it.
+    #[cfg(test)]
     pub(crate) fn parse(source: &str) -> Self {
-        let file: CatalogFile = toml::from_str(source).expect("the built-in catalog parses; a test reads it");
+        Self::new(toml::from_str(source).expect("the catalog is sound"))
+    }
+
+    fn built_in(source: &str) -> Self {
+        Self::new(serde_json::from_str(source).expect("the build script wrote it; a test reads it"))
+    }
+
+    fn new(file: CatalogFile) -> Self {
         let by_name = file.tunable.iter().enumerate().map(|(at, row)| (row.name.clone(), at)).collect();
         Self { rows: file.tunable, by_name }
     }
@@ -195,8 +204,8 @@ impl Catalog {
     #[must_use]
     pub fn of(system: System) -> &'static Self {
         static LINUX: LazyLock<Catalog> =
-            LazyLock::new(|| Catalog::parse(include_str!("../catalog/linux.toml")));
-        static NONE: LazyLock<Catalog> = LazyLock::new(|| Catalog::parse("tunable = []"));
+            LazyLock::new(|| Catalog::built_in(include_str!(concat!(env!("OUT_DIR"), "/linux.json"))));
+        static NONE: LazyLock<Catalog> = LazyLock::new(|| Catalog::new(CatalogFile { tunable: Vec::new() }));
         match system {
             System::Linux => &LINUX,
             System::FreeBsd | System::Solaris => &NONE,

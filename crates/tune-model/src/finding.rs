@@ -35,6 +35,8 @@ impl Status {
     pub fn of(live: Verdict, boot: Verdict, mutability: Mutability) -> Self {
         use Verdict::{Met, NotApplicable, NotMet, Unknown};
         match (live, boot) {
+            // Nothing was looked at, so nothing is known to hold.
+            (NotApplicable, NotApplicable) => Self::Unreadable,
             (Met | NotApplicable, Met | NotApplicable) => Self::Met,
             (Met, NotMet) => Self::WillDrift,
             (NotMet, Met) if mutability != Mutability::Live => Self::PendingReboot,
@@ -169,6 +171,7 @@ mod tests {
             (NotMet, NotMet, Mutability::Boot, Status::Drifted),
             (NotMet, Unknown, Mutability::Live, Status::Drifted),
             (Unknown, NotMet, Mutability::Live, Status::Drifted),
+            (NotApplicable, NotApplicable, Mutability::Live, Status::Unreadable),
             (Unknown, Met, Mutability::Live, Status::Unreadable),
             (Met, Unknown, Mutability::Live, Status::Unreadable),
             (NotApplicable, NotMet, Mutability::Live, Status::Drifted),

@@ -96,7 +96,7 @@ settings! {
         "tcp.keepalive_interval and tcp.keepalive_probes";
     KeepaliveDefaultOn, "tcp.keepalive_default_on", Switch,
         "Whether keepalive is on for every connection, also where the application did not ask for it.",
-        "SO_KEEPALIVE, set by each application (httpd and nginx: so_keepalive)";
+        "SO_KEEPALIVE, set by each application (nginx: listen ... so_keepalive=on)";
     TimeWaitInterval, "tcp.time_wait_interval", Duration,
         "How long a fully closed connection stays in TIME_WAIT.",
         "a constant of the kernel";

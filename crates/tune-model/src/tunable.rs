@@ -85,6 +85,45 @@ pub fn integers(text: &str) -> Option<Vec<i128>> {
     text.split_whitespace().map(|word| word.parse().ok()).collect()
 }
 
+/// Reads a list such as `8080,9000-9010`: the ends of each of its ranges, as they are written.
+///
+/// A leading zero is refused: the kernel takes such a number for octal, and people do not.
+#[must_use]
+pub fn list_ranges(text: &str) -> Option<Vec<(u32, u32)>> {
+    let number = |text: &str| text.parse().ok().filter(|_| !text.starts_with('+') && !is_octal(text));
+    let range = |part: &str| {
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        Some((number(low)?, number(high)?)).filter(|(low, high)| low <= high)
+    };
+    text.split(',').filter(|_| !text.is_empty()).map(range).collect()
+}
+
+/// Returns a list in the form in which the kernel shows it: ascending, ranges that touch made one.
+#[must_use]
+pub fn merged_list(text: &str) -> Option<String> {
+    let mut ranges = list_ranges(text)?;
+    ranges.sort_unstable();
+    let mut merged: Vec<(u32, u32)> = Vec::new();
+    for (low, high) in ranges {
+        match merged.last_mut() {
+            Some((_, last)) if low <= last.saturating_add(1) => *last = high.max(*last),
+            _ => merged.push((low, high)),
+        }
+    }
+    let shown = merged.into_iter().map(
+        |(low, high)| {
+            if low == high { low.to_string() } else { format!("{low}-{high}") }
+        },
+    );
+    Some(shown.collect::<Vec<_>>().join(","))
+}
+
+/// Tells whether a number begins with a zero that makes it octal for a kernel.
+pub(crate) fn is_octal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -97,6 +136,25 @@ mod tests {
         assert_eq!(slot.part("4096\t131072\t33554432"), Some("33554432"));
         assert_eq!(slot.replaced("4096\t131072\t33554432", "6291456"), "4096\t131072\t6291456");
         assert_eq!(slot.part("60"), None);
+    }
+
+    #[test]
+    fn a_list_is_shown_as_the_kernel_shows_it() {
+        for (text, shown) in [
+            ("", Some("")),
+            ("8080", Some("8080")),
+            ("8082,8080,8081", Some("8080-8082")),
+            ("9000-9010,8080,9005-9020", Some("8080,9000-9020")),
+            ("10,11", Some("10-11")),
+            ("0-65535", Some("0-65535")),
+            ("7-7", Some("7")),
+            ("010", None),
+            ("9-8", None),
+            ("8080,", None),
+            ("0x50", None),
+        ] {
+            assert_eq!(merged_list(text).as_deref(), shown, "{text:?}");
+        }
     }
 
     #[test]

@@ -221,7 +221,9 @@ fn explain(page: &mut Page, tunable: &TunableExplained) {
     for caution in &tunable.cautions {
         page.marked(INDENT, WARN, "caution:", caution);
     }
-    page.item(INDENT, "source:", &tunable.source);
+    if !tunable.source.is_empty() {
+        page.item(INDENT, "source:", &tunable.source);
+    }
     files(page, tunable);
 }
 
@@ -239,7 +241,9 @@ fn values(page: &mut Page, tunable: &TunableExplained) {
     page.item(INDENT, "default:", &default);
     let unit =
         if tunable.fields.is_empty() { String::new() } else { format!("; {}", tunable.fields.join(", ")) };
-    page.item(INDENT, "unit:", &format!("{}{unit}", tunable.unit));
+    if !tunable.unit.is_empty() {
+        page.item(INDENT, "unit:", &format!("{}{unit}", tunable.unit));
+    }
     ranges(page, "allowed:", &tunable.allowed, &tunable.fields);
     ranges(page, "kernel takes:", &tunable.accepted, &tunable.fields);
     if let Some(reason) = &tunable.unsafe_values {

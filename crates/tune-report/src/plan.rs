@@ -300,14 +300,21 @@ fn objections(page: &mut Page, plan: &Plan) {
 
 /// Says what is refused, and why.
 fn told(refusal: &Refusal) -> String {
-    let subject = refusal.subject.as_ref().map(|subject| format!("{subject}: ")).unwrap_or_default();
-    format!("{subject}{}", refusal.message)
+    match &refusal.subject {
+        Some(subject) if !refusal.message.starts_with(&subject.to_string()) => {
+            format!("{subject}: {}", refusal.message)
+        }
+        _ => refusal.message.clone(),
+    }
 }
 
 /// Describes a change that somebody else made.
 #[must_use]
 pub fn describe_conflict(conflict: &Conflict) -> String {
     let Conflict { target, layer, expected, found } = conflict;
+    if target.starts_with('/') {
+        return format!("{target} is not as tune left it; somebody else changed it, and it stays");
+    }
     let place = if *layer == Layer::Boot { " at boot" } else { "" };
     let (expected, found) = (fields(expected), fields(found));
     format!(

@@ -111,11 +111,18 @@ pub fn command(verb: &str, profiles: &[ProfileRef], scope: &str) -> Option<Strin
 #[must_use]
 pub fn scope_option(scope: &str) -> String {
     match scope.split_once(':') {
+        // A namespace that was entered before tune started is shown by its inode, which cannot be asked for.
+        Some(("netns", inode)) if inode.parse::<u64>().is_ok_and(|inode| inode > MOST_PROCESSES) => {
+            String::new()
+        }
         Some(("netns", name)) => format!(" --netns {}", quoted(name)),
         Some(("root", dir)) => format!(" --root {}", quoted(dir)),
         _ => String::new(),
     }
 }
+
+/// No process has a number above this (PID_MAX_LIMIT), and every namespace has one.
+const MOST_PROCESSES: u64 = 4 << 20;
 
 /// Where a site keeps its profiles: those are found by name.
 const SITE_DIRECTORIES: &[&str] = &["/etc/tune/profiles", "/usr/local/etc/tune/profiles"];
@@ -132,7 +139,8 @@ fn argument(profile: &ProfileRef) -> Option<String> {
 }
 
 /// Quotes a word for the shell where it has to be.
-fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -186,5 +194,7 @@ mod tests {
         );
         let piped = ProfileRef { source: Source::StandardInput, ..profile("-") };
         assert_eq!(command("apply", &[piped], "host"), None);
+        let entered = command("apply", &[profile("web-server")], "netns:4026532178");
+        assert_eq!(entered.as_deref(), Some("tune apply web-server"), "an inode is no name to ask for");
     }
 }

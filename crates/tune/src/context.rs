@@ -1,5 +1,6 @@
 //! What every command works with: the host, the backend, the state directory, the profiles.
 
+use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) library: SiteLibrary,
     state: PathBuf,
     scope: String,
+    /// The profile on standard input, which can be read once.
+    input: OnceCell<ProfileText>,
 }
 
 impl Context {
@@ -44,14 +47,21 @@ impl Context {
             (None, Some(root)) => format!("root:{}", root.display()),
             (None, None) => own_scope(&host),
         };
-        Ok(Self { format: global.format, quiet: global.quiet, host, backend, library, state, scope })
+        Ok(Self {
+            format: global.format,
+            quiet: global.quiet,
+            host,
+            backend,
+            library,
+            state,
+            scope,
+            input: OnceCell::new(),
+        })
     }
 
     /// The same, looking at another network namespace.
-    pub(crate) fn in_namespace(mut self, host: LiveHost, name: &str) -> Self {
-        self.host = host;
-        self.scope = format!("netns:{name}");
-        self
+    pub(crate) fn on(self, host: LiveHost, scope: &str) -> Self {
+        Self { host, scope: scope.to_owned(), ..self }
     }
 
     pub(crate) fn engine(&self) -> Engine<'_> {
@@ -110,7 +120,10 @@ impl Context {
     /// Finds a profile by name, path or `-`.
     fn text(&self, argument: &str) -> Result<Option<ProfileText>, CliError> {
         if argument == "-" {
-            return Ok(Some(SiteLibrary::standard_input()?));
+            if self.input.get().is_none() {
+                let _ = self.input.set(SiteLibrary::standard_input()?);
+            }
+            return Ok(self.input.get().cloned());
         }
         if argument.contains('/') {
             return Ok(Some(SiteLibrary::file(Path::new(argument))?));
@@ -191,7 +204,7 @@ fn host(global: &Global) -> Result<LiveHost, CliError> {
 
 fn own_scope(host: &LiveHost) -> String {
     match host.namespace() {
-        Some(namespace) => format!("netns:{}", namespace.inode),
+        Some(namespace) => format!("netns:[{}]", namespace.inode),
         None => "host".to_owned(),
     }
 }

@@ -30,6 +30,13 @@ impl CliError {
         Self::new("failed", exit::FAILED, message)
     }
 
+    /// The same, of a command line that is wrong.
+    pub(crate) fn as_usage(mut self) -> Self {
+        "usage".clone_into(&mut self.0.kind);
+        self.0.exit_code = exit::USAGE;
+        self
+    }
+
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self(self.0.hint(hint))
     }
@@ -38,9 +45,8 @@ impl CliError {
 impl From<NamespaceError> for CliError {
     fn from(error: NamespaceError) -> Self {
         match error {
-            NamespaceError::Denied(_) => {
-                Self::of("not-permitted", exit::NOT_PERMITTED, &error).hint("run tune as root")
-            }
+            NamespaceError::Denied(_) => Self::of("not-permitted", exit::NOT_PERMITTED, &error)
+                .hint("run tune as root, outside of any container"),
             NamespaceError::Missing(_) => Self::of("namespace", exit::FAILED, &error)
                 .hint("name one that ip netns list shows, or the id of a process in it"),
             _ => Self::of("namespace", exit::FAILED, &error),

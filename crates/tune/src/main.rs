@@ -3,6 +3,8 @@
 mod args;
 mod commands;
 mod context;
+#[cfg(test)]
+mod documents;
 mod error;
 mod exit;
 mod log;
@@ -56,7 +58,10 @@ fn usage(error: &clap::Error) -> Result<u8, CliError> {
             let text = text.trim().trim_start_matches("error: ");
             let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
             let hints = rest.split("\n\n").flat_map(|part| part.trim().split('\n')).map(str::trim);
-            let hints = hints.filter(|line| !line.is_empty());
+            let noise = |line: &&str| {
+                line.is_empty() || line.starts_with("Usage:") || line.starts_with("For more information")
+            };
+            let hints = hints.filter(|line| !noise(line)).map(|line| line.trim_start_matches("tip: "));
             Err(hints.fold(CliError::usage(message), CliError::hint))
         }
     }

@@ -16,19 +16,29 @@ use tune_model::plan::Namespace;
 use crate::host::{Isolation, ReadError, WriteError};
 use crate::live::NamespaceError;
 
-/// The kernel answers a second `read` of a number with nothing, so the first must have room for everything.
-const ROOM: usize = 64 << 10;
+/// Room for every number and row of numbers. The kernel answers a second `read` of those with nothing, so the first
+/// must have room for everything.
+const ROOM: usize = 4 << 10;
+/// Room for the longest list, such as reserved ports.
+const MORE_ROOM: usize = 64 << 10;
 
 pub(crate) fn read_tunable(name: &str) -> Result<String, ReadError> {
     let path = crate::sysctl_path(name).ok_or_else(|| ReadError::BadName(name.to_owned()))?;
-    let read = || {
-        let mut buffer = vec![0; ROOM];
-        let length = File::open(&path)?.read(&mut buffer)?;
-        buffer.truncate(length);
-        Ok(buffer)
+    let mut buffer = [0; ROOM];
+    let read = File::open(&path).and_then(|mut file| file.read(&mut buffer));
+    let bytes = match read {
+        Ok(ROOM) => read_long(&path).map_err(|error| read_error(name, &error))?,
+        Ok(length) => buffer[..length].to_vec(),
+        Err(error) => return Err(read_error(name, &error)),
     };
-    let bytes = read().map_err(|error: io::Error| read_error(name, &error))?;
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
+fn read_long(path: &Path) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0; MORE_ROOM];
+    let length = File::open(path)?.read(&mut buffer)?;
+    buffer.truncate(length);
+    Ok(buffer)
 }
 
 fn read_error(name: &str, error: &io::Error) -> ReadError {
@@ -107,13 +117,15 @@ fn is_at(path: &Path, wanted: &Namespace) -> bool {
 /// Opens the very namespace that was meant: a name or process id may stand for another one by now, and the namespace
 /// may go on under another.
 fn open_namespace(wanted: &Namespace) -> Result<File, NamespaceError> {
-    let by_name = namespace_path(&wanted.name).into_iter();
-    let named = entries("/run/netns").map(|entry| entry.path());
-    let of_processes = entries("/proc").map(|entry| entry.path().join("ns/net"));
-    let mut candidates = by_name.chain(named).chain(of_processes);
-    let path = candidates.find(|path| is_at(path, wanted));
+    let path = namespace_path(&wanted.name).into_iter().chain(everywhere()).find(|path| is_at(path, wanted));
     let path = path.ok_or_else(|| NamespaceError::Missing(wanted.name.clone()))?;
     File::open(path).map_err(|error| failed(&wanted.name, &error))
+}
+
+/// Returns where namespaces can be found: by their names, and at the processes in them.
+fn everywhere() -> impl Iterator<Item = PathBuf> {
+    let named = entries("/run/netns").map(|entry| entry.path());
+    named.chain(entries("/proc").map(|entry| entry.path().join("ns/net")))
 }
 
 fn entries(directory: &str) -> impl Iterator<Item = std::fs::DirEntry> {
@@ -132,6 +144,10 @@ pub(crate) fn find_namespace(name: &str) -> Result<Namespace, NamespaceError> {
 }
 
 fn namespace_path(name: &str) -> Option<PathBuf> {
+    if let Some(inode) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        let inode: u64 = inode.parse().ok()?;
+        return everywhere().find(|path| std::fs::metadata(path).is_ok_and(|found| found.ino() == inode));
+    }
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         return None;
     }

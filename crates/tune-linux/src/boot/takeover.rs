@@ -61,22 +61,21 @@ pub fn comment_out(content: &[u8], line: u32) -> Vec<u8> {
     }
 }
 
-/// A line that was taken over is no longer there, or not alone: somebody else changed the file.
+/// A line that was taken over is no longer there: somebody else changed the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the line taken over was found {found} times, not once: {original:?}")]
+#[error("the line taken over is not there any more: {original:?}")]
 pub struct NotRestored {
-    /// How often it was found.
-    pub found: usize,
     /// The line as it was.
     pub original: String,
 }
 
 /// Returns the content with a line that [`comment_out`] silenced put back. `original` is that line without
-/// its line ending. Other lines may have been added or removed since.
+/// its line ending. Other lines may have been added or removed since. Of several such lines the first is put back: each
+/// of them was taken over, and has its turn.
 ///
 /// # Errors
 ///
-/// [`NotRestored`] where there is not exactly one such line.
+/// [`NotRestored`] where there is no such line.
 pub fn restore(content: &[u8], original: &[u8]) -> Result<Vec<u8>, NotRestored> {
     let original = original.strip_suffix(b"\n").unwrap_or(original);
     let original = original.strip_suffix(b"\r").unwrap_or(original);
@@ -85,31 +84,10 @@ pub fn restore(content: &[u8], original: &[u8]) -> Result<Vec<u8>, NotRestored> 
         let text = &content[range.clone()];
         text == silenced || text.strip_suffix(b"\r") == Some(&silenced)
     };
-    let found: Vec<_> = ranges(content).filter(is_it).collect();
-    match found.as_slice() {
-        [range] => Ok(splice(content, range.start..range.start + TAKEN_OVER.len(), b"")),
-        _ => {
-            let original = String::from_utf8_lossy(original).into_owned();
-            Err(NotRestored { found: found.len(), original })
-        }
+    match ranges(content).find(is_it) {
+        Some(range) => Ok(splice(content, range.start..range.start + TAKEN_OVER.len(), b"")),
+        None => Err(NotRestored { original: String::from_utf8_lossy(original).into_owned() }),
     }
-}
-
-/// Tells whether a content has a line with that text.
-#[must_use]
-pub fn holds(content: &[u8], original: &[u8]) -> bool {
-    ranges(content)
-        .any(|range| content[range.clone()].strip_suffix(b"\r").unwrap_or(&content[range]) == original)
-}
-
-/// Returns the content with `original` in place of a line, counted from 1, or behind all others where there is none.
-#[must_use]
-pub fn put_instead(content: &[u8], line: Option<u32>, original: &[u8]) -> Vec<u8> {
-    if let Some(range) = line.and_then(|line| line_range(content, line)) {
-        return splice(content, range, original);
-    }
-    let end: &[u8] = if content.is_empty() || content.ends_with(b"\n") { b"" } else { b"\n" };
-    [content, end, original, b"\n"].concat()
 }
 
 fn splice(content: &[u8], range: Range<usize>, with: &[u8]) -> Vec<u8> {
@@ -169,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_gone_is_reported() {
-        assert_eq!(restore(b"b = 2\n", b"b = 2").unwrap_err().found, 0);
+        assert!(restore(b"b = 2\n", b"b = 2").is_err());
     }
 
     proptest! {

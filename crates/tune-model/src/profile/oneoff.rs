@@ -237,6 +237,30 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_a_kernel_would_take_for_octal_is_none() {
+        for (argument, taken) in [
+            ("net.ipv4.tcp_fin_timeout=30", true),
+            ("net.ipv4.tcp_fin_timeout=030", false),
+            ("net.ipv4.tcp_fin_timeout=0x1e", false),
+            ("tcp.listen_backlog=04096", false),
+            ("net.ipv4.tcp_rmem=4096 131072 6291456", true),
+            ("net.ipv4.tcp_rmem=010000 131072 6291456", false),
+        ] {
+            assert_eq!(made(&[argument]).is_ok(), taken, "{argument}");
+        }
+        let found = made(&["net.ipv4.tcp_fin_timeout=030"]).unwrap_err();
+        let help = "a leading zero means octal to a kernel: leave it out";
+        assert_eq!(found.0[0].help.as_deref(), Some(help));
+    }
+
+    #[test]
+    fn a_list_is_required_as_the_kernel_shows_it() {
+        let profile = made(&["net.ipv4.ip_local_reserved_ports=9000,8081,8080"]).unwrap().profile;
+        let limits = profile.requirements[0].wanted.limits(Scale { ram: 1 << 30, page: 4096 }).unwrap();
+        assert_eq!(limits.to_string(), "8080-8081,9000");
+    }
+
+    #[test]
     fn unsafe_values_are_kept_apart() {
         assert_eq!(made(&["tcp.keepalive_probes=0"]).unwrap().refused.0.len(), 1);
     }

@@ -6,6 +6,7 @@ use super::{Bound, Requirement, Scale, Subject, Wanted};
 use crate::limits::Limits;
 use crate::quantity::{PortRange, Quantity};
 use crate::setting::Kind;
+use crate::tunable::list_ranges;
 
 /// Notes the mistakes in a table and returns what it requires; `None` when it asks for nothing.
 pub(super) fn requirement(log: &mut Log, subject: &Subject, table: &Table) -> Option<Requirement> {
@@ -188,17 +189,10 @@ fn port_flaw(subject: &Subject, value: &Quantity) -> Option<Flaw> {
 /// Holds each number of a list such as `8080,9000-9010` against what the catalog allows.
 fn list_flaw(subject: &Subject, table: &Table, value: &Quantity) -> Option<Flaw> {
     let Quantity::Text(text) = value else { return None };
-    let bounds = |part: &str| {
-        let (low, high) = part.split_once('-').unwrap_or((part, part));
-        let number = |text: &str| text.parse::<u32>().ok().filter(|_| !text.starts_with('+')).map(i128::from);
-        Some((number(low)?, number(high)?)).filter(|(low, high)| low <= high)
-    };
-    let parts = text.split(',').filter(|_| !text.is_empty());
-    let ranges: Option<Vec<_>> = parts.map(bounds).collect();
-    let Some(ranges) = ranges else {
+    let Some(ranges) = list_ranges(text) else {
         return Some(Flaw::invalid(format!("the text {text:?} is no list such as \"8080,9000-9010\"")));
     };
-    let ends = ranges.into_iter().flat_map(|(low, high)| [low, high]);
+    let ends = ranges.into_iter().flat_map(|(low, high)| [low.into(), high.into()]);
     ends.filter_map(|end| native_flaw(subject, table, (end, end), &Quantity::Native(end)))
         .min_by_key(|flaw| flaw.can_be_lifted)
 }

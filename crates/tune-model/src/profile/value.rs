@@ -9,6 +9,7 @@ use super::document::{Content, Key};
 use super::log::Complaint;
 use crate::quantity::Quantity;
 use crate::setting::Kind;
+use crate::tunable::{is_octal, merged_list};
 
 /// What values a subject takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl<'t> Given<'t> {
 
     /// Reads an argument of the command line, which has no quotes to tell numbers from texts.
     pub(super) fn of_argument(text: &'t str, shape: Shape) -> Self {
-        let number = text.parse().ok().filter(|_: &i128| !text.starts_with('+')).map(Self::Integer);
+        let number = number(text).map(Self::Integer);
         match (shape, text) {
             (Shape::Portable(Kind::Switch), "true" | "on") => Self::Switch(true),
             (Shape::Portable(Kind::Switch), "false" | "off") => Self::Switch(false),
@@ -73,6 +74,11 @@ impl<'t> Given<'t> {
             _ => number.unwrap_or(Self::Text(text)),
         }
     }
+}
+
+/// Reads a whole number in decimal. One with a leading zero is none: a kernel would take it for octal.
+fn number(text: &str) -> Option<i128> {
+    text.parse().ok().filter(|_| !text.starts_with('+') && !is_octal(text))
 }
 
 impl fmt::Display for Given<'_> {
@@ -158,9 +164,11 @@ fn wrong_type(given: &Given<'_>, shape: Shape) -> Complaint {
         (Shape::Portable(Kind::Switch), Given::Text("on" | "off" | "true" | "false")) => {
             complaint.help("without quotes: true or false")
         }
-        (Shape::Portable(Kind::Count) | Shape::Integer, Given::Text(text)) if text.parse::<i64>().is_ok() => {
-            complaint.help(format!("without quotes: {text}"))
-        }
+        (Shape::Portable(Kind::Count) | Shape::Integer, Given::Text(text)) => match number(text) {
+            Some(number) => complaint.help(format!("without quotes: {number}")),
+            None if is_octal(text) => complaint.help("a leading zero means octal to a kernel: leave it out"),
+            None => complaint,
+        },
         _ => complaint,
     }
 }
@@ -172,10 +180,11 @@ fn native(number: i128) -> Result<Quantity, Complaint> {
     Err(Complaint::new(format!("{number} does not fit into 64 bits")))
 }
 
-/// Reads a text that goes into one line of a boot file.
+/// Reads a list, which goes into one line of a boot file; what is none is complained about later.
 fn plain_text(text: &str) -> Result<Quantity, Complaint> {
     if text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-        return Ok(Quantity::Text(text.trim().to_owned()));
+        let trimmed = text.trim();
+        return Ok(Quantity::Text(merged_list(trimmed).unwrap_or_else(|| trimmed.to_owned())));
     }
     Err(Complaint::new(format!("the text {text:?} has characters other than printable ASCII")))
 }
@@ -253,9 +262,9 @@ fn words(text: &str, shape: Shape) -> Vec<Word> {
     let paged = shape == Shape::Pages && text.trim_end().ends_with("pages");
     let words = text.split_whitespace().filter(|word| !(paged && *word == "pages"));
     words
-        .map(|word| match word.parse() {
-            Ok(number) if !paged && !word.starts_with('+') => Word::Number(number),
-            Ok(_) if paged => Word::Other(format!("{word} pages")),
+        .map(|word| match number(word) {
+            Some(number) if !paged => Word::Number(number),
+            Some(_) => Word::Other(format!("{word} pages")),
             _ => Word::Other(word.to_owned()),
         })
         .collect()

@@ -55,16 +55,24 @@ pub(crate) fn subjects(context: &Context, names: &[String]) -> Result<BTreeSet<S
 
 pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError> {
     let subject: Subject = name.parse().map_err(CliError::usage)?;
+    let catalog = context.backend.catalog();
     if let Subject::Tunable(slot) = &subject
-        && !slot.tunable.contains(['.', '/'])
+        && catalog.get(&slot.tunable).is_none()
+        && (!slot.tunable.contains(['.', '/']) || is_near_a_setting(&slot.tunable))
     {
-        let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
-        let tunables = context.backend.catalog().iter().map(|row| row.name.as_str());
-        let nearest = tune_model::nearest(name, known.chain(tunables));
+        let tunables = catalog.iter().map(|row| row.name.as_str());
+        let settings = tune_model::Setting::ALL.iter().map(|setting| setting.name());
+        let nearest = tune_model::nearest(name, settings.chain(tunables));
         let hint = tune_model::did_you_mean(nearest.as_deref());
         return Err(CliError::usage(format!("{name:?} is no setting and no tunable{hint}")));
     }
     Ok(subject)
+}
+
+/// Tells whether a name looks like a setting misspelt: those have two parts, which few tunables have.
+fn is_near_a_setting(name: &str) -> bool {
+    let settings = tune_model::Setting::ALL.iter().map(|setting| setting.name());
+    name.split('.').count() == 2 && tune_model::nearest(name, settings).is_some()
 }
 
 impl Wanted {
@@ -225,6 +233,7 @@ pub(crate) fn recover(
     let boot_id = context.host.boot_id();
     let permit = Permit(context);
     let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
+    foreign_scope(context)?;
     let recovered = locked.recover(&surroundings)?;
     if let Some(found) = &recovered
         && !context.quiet
@@ -237,9 +246,46 @@ pub(crate) fn recover(
     Ok(recovered)
 }
 
+/// A transaction of the host must not be taken up from a private network namespace: it would reach other values.
+fn foreign_scope(context: &Context) -> Result<(), CliError> {
+    let open = existing_store(context)?.map(|store| store.open_transaction()).transpose()?.flatten();
+    match open {
+        Some(entry) if entry.scope == "host" && context.host.namespace().is_some() => {
+            let message = format!(
+                "transaction {} was interrupted on the host, and this is another network namespace",
+                entry.id
+            );
+            Err(CliError::failed(message).hint("run tune recover on the host first"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Returns the transaction store's view of who is at work.
 pub(crate) fn command_line() -> String {
     std::env::args().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns what to type to have a dry run done: what was typed, without what made it dry, and the transaction's number
+/// where it was left to `tune`.
+pub(crate) fn again(transaction: Option<u64>) -> String {
+    let typed = std::env::args().skip(1);
+    retyped(typed.chain(transaction.map(|id| id.to_string())))
+}
+
+fn retyped(typed: impl Iterator<Item = String>) -> String {
+    const DRY: &[&str] = &["--dry-run", "--check", "--diff"];
+    const VALUED: &[&str] = &["--format", "--state-dir", "--netns", "--root", "--ram"];
+    let mut words: Vec<String> = typed.filter(|word| !DRY.contains(&word.as_str())).collect();
+    let mut is_value = false;
+    let verb = words
+        .iter_mut()
+        .find(|word| !std::mem::replace(&mut is_value, VALUED.contains(&word.as_str())) && *word == "plan");
+    if let Some(verb) = verb {
+        "apply".clone_into(verb);
+    }
+    let quoted = words.iter().map(|word| tune_report::verdict::quoted(word));
+    format!("tune {}", quoted.collect::<Vec<_>>().join(" "))
 }
 
 fn refused(refusals: &[Refusal]) -> CliError {
@@ -319,4 +365,38 @@ impl Observer for Shown {
 /// Returns a store that is there, or `None` where `tune` has never changed anything.
 pub(crate) fn existing_store(context: &Context) -> Result<Option<Store>, CliError> {
     context.look_at_store()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_near_a_setting, retyped};
+
+    fn of(line: &str) -> String {
+        retyped(line.split(' ').map(str::to_owned))
+    }
+
+    #[test]
+    fn what_is_to_be_typed_after_a_dry_run_keeps_every_other_option() {
+        assert_eq!(
+            of("--netns blue plan web-server --only a.b"),
+            "tune --netns blue apply web-server --only a.b"
+        );
+        assert_eq!(of("--netns plan plan plan --diff"), "tune --netns plan apply plan");
+        assert_eq!(of("set a.b<=30s --check --state-dir /s"), "tune set 'a.b<=30s' --state-dir /s");
+        assert_eq!(of("rollback --dry-run --overwrite-foreign 3"), "tune rollback --overwrite-foreign 3");
+    }
+
+    #[test]
+    fn a_setting_misspelt_is_told_from_a_tunable() {
+        for (name, near) in [
+            ("tcp.fin_wait2_timeout", true),
+            ("tcp.fin_wait2", true),
+            ("net.max_socket", true),
+            ("net.core.max_sockets", false),
+            ("kernel.pid_max", false),
+            ("net.nf_conntrack_max", false),
+        ] {
+            assert_eq!(is_near_a_setting(name), near, "{name}");
+        }
+    }
 }

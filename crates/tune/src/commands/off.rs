@@ -6,7 +6,7 @@ use tune_engine::{Options, Release};
 use tune_model::claim::ScopeClaims;
 use tune_model::transaction::Action;
 
-use super::change::{Intent, Switches, Wanted};
+use super::change::{Intent, Switches, Wanted, again};
 use crate::args::Undo;
 use crate::context::Context;
 use crate::error::CliError;
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, named: &[String], undo: &Undo) -> Result<u8
     let list: Vec<String> = profiles.iter().cloned().collect();
     Wanted {
         intent: Intent::Release(Release::Profiles(profiles)),
-        again: Some(format!("tune off {}", list.join(" "))),
+        again: Some(again(None)),
         action: Action::Off { profiles: list },
         options: options(undo),
         switches: switches(undo),

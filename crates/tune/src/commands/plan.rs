@@ -4,7 +4,7 @@ use tune_engine::Options;
 use tune_model::profile::Library;
 use tune_model::transaction::Action;
 
-use super::change::{Intent, Switches, Wanted, subjects};
+use super::change::{Intent, Switches, Wanted, again, subjects};
 use crate::args::{Apply, Change};
 use crate::context::Context;
 use crate::error::CliError;
@@ -18,13 +18,12 @@ pub(crate) fn run(context: &Context, apply: &Apply) -> Result<u8, CliError> {
     }
     let profiles = context.load(&names, &apply.change.allow_unsafe)?;
     let action = Action::Apply { profiles: profiles.iter().map(|profile| profile.name.clone()).collect() };
-    let again = format!("tune apply {}", names.join(" "));
     Wanted {
         intent: Intent::Apply(profiles),
         action,
         options: options(context, &apply.change)?,
         switches: switches(&apply.change),
-        again: (!names.iter().any(|name| name == "-")).then_some(again),
+        again: (!names.iter().any(|name| name == "-")).then(|| again(None)),
     }
     .run(context)
 }

@@ -38,13 +38,13 @@ fn line(context: &Context, name: String) -> ProfileLine {
             shadows_built_in: found.profile.shadows_built_in,
             problem: None,
         },
-        Err(error) => ProfileLine {
-            name,
-            summary: None,
-            source: Source::BuiltIn,
-            shadows_built_in: false,
-            problem: Some(error.0.msg),
-        },
+        Err(error) => {
+            let text = context.library.find(&name).ok().flatten();
+            let (source, shadows_built_in) =
+                text.map_or((Source::BuiltIn, false), |text| (text.source, text.shadows_built_in));
+            let problem = error.0.msg.lines().next().map(str::to_owned);
+            ProfileLine { name, summary: None, source, shadows_built_in, problem }
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! `tune rollback`: take a transaction back.
 
-use std::collections::BTreeSet;
-
 use tune_engine::Release;
 use tune_host::{LiveHost, NamespaceError};
 use tune_model::Claims;
@@ -9,85 +7,84 @@ use tune_model::claim::ScopeClaims;
 use tune_model::plan::Namespace;
 use tune_model::transaction::{Action, Entry, TransactionState};
 
-use super::change::{Intent, Wanted, existing_store};
+use super::change::{Intent, Wanted, again, existing_store};
 use super::off::{options, switches};
 use crate::args::Undo;
 use crate::context::Context;
 use crate::error::CliError;
 
 pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, CliError> {
-    let history = match existing_store(&context)? {
-        Some(store) => store.history()?,
-        None => Vec::new(),
+    let (history, claims) = match existing_store(&context)? {
+        Some(store) => (store.history()?, store.claims()?),
+        None => Default::default(),
     };
-    let (claims, unseen) = context.claims_seen();
-    if let Some(reason) = unseen {
-        return Err(CliError::failed(reason));
-    }
-    let entry = find(&history, id, &held(&claims))?.clone();
+    let entry = find(&history, &claims, id)?.clone();
     let of = entry.id;
-    let (context, intent) = place(context, &entry, &claims)?;
+    let (context, intent) = place(context, &claims, &entry)?;
     Wanted {
         intent,
         action: Action::Rollback { of },
         options: options(undo),
         switches: switches(undo),
-        again: Some(format!("tune rollback {of}")),
+        again: Some(again(id.is_none().then_some(of))),
     }
     .run(&context)
 }
 
 /// Looks where the transaction was made. A network namespace that is gone leaves nothing to restore.
-fn place(context: Context, entry: &Entry, claims: &Claims) -> Result<(Context, Intent), CliError> {
+fn place(context: Context, claims: &Claims, entry: &Entry) -> Result<(Context, Intent), CliError> {
     let release = Intent::Release(Release::Transaction(entry.id));
-    let Some(name) = entry.scope.strip_prefix("netns:").filter(|_| entry.scope != context.scope()) else {
+    let here = context.engine().scope_name();
+    let Some(there) = made_in(claims, entry.id).filter(|scope| *scope != here) else {
         return Ok((context, release));
     };
-    let found = match holder(claims, entry.id) {
-        Some((device, inode)) => {
-            LiveHost::namespace_again(Namespace { name: name.to_owned(), device, inode })
-        }
-        None => LiveHost::namespace(name),
+    let name = entry.scope.strip_prefix("netns:").unwrap_or_default();
+    let Some(namespace) = namespace(there, name) else {
+        let message =
+            format!("transaction {} was made on the host, and this is a network namespace", entry.id);
+        return Err(CliError::failed(message).hint("take it back on the host"));
     };
-    match found {
-        Ok(host) => Ok((context.in_namespace(host, name), release)),
+    match LiveHost::again(namespace) {
+        Ok(host) => Ok((context.on(host, &entry.scope), release)),
         Err(NamespaceError::Missing(_)) => Ok((context, Intent::Forget(entry.id))),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Returns device and inode of the network namespace that a transaction holds something in. Its name may stand for
-/// another one by now.
-fn holder(claims: &Claims, id: u64) -> Option<(u64, u64)> {
-    let (name, _) = claims.scopes.iter().find(|(_, scope)| transactions(scope).any(|held| held == id))?;
-    let (device, inode) = name.strip_prefix("netns:")?.split_once(':')?;
-    Some((device.parse().ok()?, inode.parse().ok()?))
+/// Returns the scope in which a transaction still holds something: turning its profile off, or applying it again,
+/// takes that away.
+fn made_in(claims: &Claims, id: u64) -> Option<&str> {
+    let holds = |scope: &ScopeClaims| {
+        let mut holdings = scope.runtime.values().chain(scope.boot.values());
+        holdings.any(|holding| holding.claims.iter().any(|claim| claim.transaction == id))
+    };
+    claims.scopes.iter().find(|(_, scope)| holds(scope)).map(|(name, _)| name.as_str())
 }
 
-/// Returns the transactions that something is still held for: a later one of the same profile takes over.
-fn held(claims: &Claims) -> BTreeSet<u64> {
-    claims.scopes.values().flat_map(transactions).collect()
+/// Returns the network namespace of a scope: by its identity, as a name may stand for another one by now.
+fn namespace(scope: &str, name: &str) -> Option<Namespace> {
+    let (device, inode) = scope.strip_prefix("netns:")?.split_once(':')?;
+    Some(Namespace { name: name.to_owned(), device: device.parse().ok()?, inode: inode.parse().ok()? })
 }
 
-fn transactions(scope: &ScopeClaims) -> impl Iterator<Item = u64> {
-    let holdings = scope.runtime.values().chain(scope.boot.values());
-    holdings.flat_map(|holding| &holding.claims).map(|claim| claim.transaction)
-}
-
-fn find<'h>(history: &'h [Entry], id: Option<u64>, held: &BTreeSet<u64>) -> Result<&'h Entry, CliError> {
+fn find<'h>(history: &'h [Entry], claims: &Claims, id: Option<u64>) -> Result<&'h Entry, CliError> {
     let Some(id) = id else {
-        let mut newest_first = history.iter().rev();
-        let last = newest_first.find(|entry| can_be_undone(entry) && held.contains(&entry.id));
+        let last =
+            history.iter().rev().find(|entry| can_be_undone(entry) && made_in(claims, entry.id).is_some());
         return last.ok_or_else(|| CliError::failed("there is no transaction to take back"));
     };
     let entry = history.iter().find(|entry| entry.id == id);
     let entry = entry.ok_or_else(|| {
         CliError::failed(format!("there is no transaction {id}")).hint("see which there are: tune history")
     })?;
-    if can_be_undone(entry) {
+    if can_be_undone(entry) && made_in(claims, id).is_some() {
         return Ok(entry);
     }
     Err(match (&entry.action, entry.state) {
+        _ if can_be_undone(entry) => CliError::failed(format!(
+            "nothing of transaction {id} is held any more: later ones took its values over"
+        ))
+        .hint("see what is held, and by which transaction: tune active"),
         (Action::Rollback { of }, _) => {
             CliError::failed(format!("transaction {id} is itself a rollback of {of}"))
                 .hint("apply the profile again")
@@ -104,4 +101,16 @@ const fn can_be_undone(entry: &Entry) -> bool {
         TransactionState::Applied | TransactionState::AwaitingReboot | TransactionState::PartlyRolledBack
     );
     stands && matches!(entry.action, Action::Apply { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_known_by_its_identity() {
+        let found = namespace("netns:4:4026532179", "blue");
+        assert_eq!(found, Some(Namespace { name: "blue".to_owned(), device: 4, inode: 4_026_532_179 }));
+        assert_eq!(namespace("host", ""), None);
+    }
 }

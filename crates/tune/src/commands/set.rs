@@ -4,7 +4,7 @@ use tune_model::profile::{Resolved, one_off};
 use tune_model::transaction::Action;
 use tune_model::{Catalog, Profile};
 
-use super::change::{Intent, Wanted};
+use super::change::{Intent, Wanted, again};
 use super::plan::{options, switches};
 use crate::args::Change;
 use crate::context::{Context, digested};
@@ -14,15 +14,14 @@ use crate::exit;
 pub(crate) fn run(context: &Context, assignments: &[String], change: &Change) -> Result<u8, CliError> {
     let resolved: Resolved = one_off(assignments, Catalog::of, context.backend.system())
         .map_err(|mistakes| CliError::new("usage", exit::USAGE, mistakes.to_string()))?;
-    let profiles = one_each(&digested(resolved, &change.allow_unsafe)?);
+    let profiles = one_each(&digested(resolved, &change.allow_unsafe).map_err(CliError::as_usage)?);
     let action = Action::Apply { profiles: profiles.iter().map(|profile| profile.name.clone()).collect() };
-    let quoted: Vec<_> = assignments.iter().map(|assignment| quote(assignment)).collect();
     Wanted {
         intent: Intent::Apply(profiles),
         action,
         options: options(context, change)?,
         switches: switches(change),
-        again: Some(format!("tune set {}", quoted.join(" "))),
+        again: Some(again(None)),
     }
     .run(context)
 }
@@ -35,8 +34,4 @@ fn one_each(profile: &Profile) -> Vec<Profile> {
         ..profile.clone()
     };
     profile.requirements.iter().cloned().map(single).collect()
-}
-
-fn quote(argument: &str) -> String {
-    if argument.contains(['<', '>', ' ']) { format!("'{argument}'") } else { argument.to_owned() }
 }
