@@ -67,6 +67,7 @@ pub(crate) fn persist(
         changed: BTreeSet::new(),
     };
     draft.out.files = before.files.clone();
+    draft.out.directories = before.directories.clone();
     draft.give_back(before, options);
     let text = render(&draft.holdings, readings);
     if !draft.own_file(before, text, options) {
@@ -308,7 +309,8 @@ impl Draft<'_> {
         let writes_ours = self.changed.contains(&ours);
         if writes_ours && self.host.files().kind(directory).is_err() {
             let path = directory.to_owned();
-            self.out.effects.push(Effect::Directory { path, before: false, after: true });
+            self.out.effects.push(Effect::Directory { path: path.clone(), before: false, after: true });
+            self.out.directories.insert(path);
         }
         let mut paths: Vec<_> = self.changed.iter().cloned().collect();
         paths.sort_by_key(|path| *path != ours);
@@ -319,6 +321,20 @@ impl Draft<'_> {
             if before != after {
                 self.out.effects.push(Effect::ReplaceFile { path, before, after });
             }
+        }
+        self.give_back_directory();
+    }
+
+    /// Removes the directory that was made for our file, once that is gone and nobody else has put anything there.
+    fn give_back_directory(&mut self) {
+        let (ours, directory) = (Path::new(BOOT_FILE), Path::new(BOOT_DIRECTORY));
+        if self.out.files.contains_key(ours) || !self.out.directories.remove(directory) {
+            return;
+        }
+        let Ok(names) = self.host.files().names(directory) else { return };
+        if names.iter().all(|name| Some(name.as_os_str()) == ours.file_name()) {
+            let path = directory.to_owned();
+            self.out.effects.push(Effect::Directory { path, before: true, after: false });
         }
     }
 }
