@@ -54,6 +54,7 @@ pub struct Ran {
     pub stderr: String,
 }
 
+#[allow(clippy::must_use_candidate)] // a demand is made for its own sake
 impl Ran {
     /// Runs a command to its end.
     ///

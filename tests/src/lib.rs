@@ -14,6 +14,7 @@ pub mod outcome_matrix;
 pub mod sandbox;
 pub mod settings_page;
 pub mod sysctl_trees;
+pub mod terminal;
 
 use std::io::Write;
 

@@ -12,9 +12,10 @@ use std::io::{Error, Read, Result, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::binary::{self, Ran};
 use crate::files::{self, FileStates};
@@ -32,6 +33,15 @@ pub enum Boot {
 #[derive(Debug)]
 pub struct TestHost {
     boot: Boot,
+    /// Another network namespace, for what comes after a boot.
+    rebooted: OnceLock<Rebooted>,
+}
+
+/// A network namespace with its keys as the kernel made them.
+#[derive(Debug)]
+struct Rebooted {
+    namespace: fs::File,
+    fresh: BTreeMap<String, String>,
 }
 
 /// Everything that a turn of changes and back must leave as it was.
@@ -63,12 +73,10 @@ impl TestHost {
             return;
         }
         let _ = binary::tune();
-        let inside = || {
+        elsewhere(|| {
             let host = Self::enter(boot).unwrap_or_else(|error| panic!("the namespaces: {error}"));
             test(&host);
-        };
-        let ended = std::thread::scope(|threads| threads.spawn(inside).join());
-        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        });
     }
 
     fn enter(boot: Boot) -> Result<Self> {
@@ -86,7 +94,7 @@ impl TestHost {
         }
         furnish_proc()?;
         fs::create_dir(STATE)?;
-        Ok(Self { boot })
+        Ok(Self { boot, rebooted: OnceLock::new() })
     }
 
     /// Returns what applies settings at boot here.
@@ -99,6 +107,16 @@ impl TestHost {
     #[must_use]
     pub fn state(&self) -> &'static Path {
         Path::new(STATE)
+    }
+
+    /// Empties the state directory: nothing was ever changed.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    pub fn forget(&self) {
+        let emptied = fs::remove_dir_all(STATE).and_then(|()| fs::create_dir(STATE));
+        emptied.unwrap_or_else(|error| panic!("{STATE}: {error}"));
     }
 
     /// Returns an empty directory in memory for whatever the test needs.
@@ -202,34 +220,57 @@ impl TestHost {
     /// When something cannot be read.
     #[must_use]
     pub fn everything(&self) -> Everything {
-        let mut live = BTreeMap::new();
-        for directory in ["/proc/sys/net/ipv4", "/proc/sys/net/core"] {
-            gather(Path::new(directory), &mut live);
-        }
+        let live = all_keys();
         Everything { live, files: files::below(Path::new("/etc")) }
     }
 
-    /// Runs the real boot tool in another fresh network namespace over the same files, and returns what `read`
-    /// finds there afterwards.
+    /// Runs the real boot tool over the same files in another network namespace, whose keys are as the kernel makes
+    /// them, and returns what [`TestHost::read`] finds there afterwards.
     ///
     /// # Panics
     ///
     /// When the namespace is not to be had or the tool does not start.
     #[must_use]
     pub fn after_boot(&self, keys: &[&str]) -> BTreeMap<String, String> {
-        let elsewhere = || {
-            unshare(CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("a network namespace: {error}"));
+        let rebooted = self.rebooted.get_or_init(|| elsewhere(Rebooted::new));
+        elsewhere(|| {
+            rebooted.enter();
             let mut tool = match self.boot {
                 Boot::Systemd => self.command(systemd_sysctl()),
                 Boot::Procps => self.command("sysctl"),
             };
-            let tool = tool.args((self.boot == Boot::Procps).then_some("--system"));
-            let _ = Ran::of(tool);
+            let _ = Ran::of(tool.args((self.boot == Boot::Procps).then_some("--system")));
             keys.iter().map(|key| ((*key).to_owned(), self.read(key))).collect()
-        };
-        let ended = std::thread::scope(|threads| threads.spawn(elsewhere).join());
-        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
+}
+
+impl Rebooted {
+    fn new() -> Self {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("a network namespace: {error}"));
+        let namespace = fs::File::open("/proc/thread-self/ns/net");
+        Self {
+            namespace: namespace.unwrap_or_else(|error| panic!("a network namespace: {error}")),
+            fresh: all_keys(),
+        }
+    }
+
+    /// Enters the namespace, and makes it as fresh as it was: a new one each time takes the kernel far longer.
+    fn enter(&self) {
+        setns(&self.namespace, CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("setns: {error}"));
+        for (path, value) in all_keys().iter().filter(|(path, value)| self.fresh.get(*path) != Some(*value)) {
+            let fresh = &self.fresh[path];
+            let written = fs::OpenOptions::new().write(true).open(path);
+            let written = written.and_then(|mut file| file.write(format!("{fresh}\n").as_bytes()));
+            written.unwrap_or_else(|error| panic!("{path} from {value:?} to {fresh:?}: {error}"));
+        }
+    }
+}
+
+/// Does something on a thread of its own, which may go to another network namespace and ends with it.
+fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let ended = std::thread::scope(|threads| threads.spawn(work).join());
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 impl Everything {
@@ -273,6 +314,14 @@ fn read_key(path: &Path) -> Result<String> {
     let mut buffer = vec![0; 64 << 10];
     let length = fs::File::open(path)?.read(&mut buffer)?;
     Ok(String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned())
+}
+
+fn all_keys() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for directory in ["/proc/sys/net/ipv4", "/proc/sys/net/core"] {
+        gather(Path::new(directory), &mut found);
+    }
+    found
 }
 
 fn gather(directory: &Path, into: &mut BTreeMap<String, String>) {

@@ -176,7 +176,6 @@ fn a_line_of_a_package_cannot_be_taken_over() {
 }
 
 #[test]
-#[ignore = "a line that was edited is not told with both values yet"]
 fn an_edit_of_a_line_taken_over_is_reported_and_left() {
     for rival in &RIVALS {
         rival.run(|host, before| {
@@ -199,6 +198,28 @@ fn an_edit_of_a_line_taken_over_is_reported_and_left() {
             host.everything().same_as(before, "after the rollback that overwrites");
         });
     }
+}
+
+#[test]
+fn a_line_put_back_by_hand_is_no_conflict() {
+    RIVALS[0].run(|host, before| {
+        RIVALS[0].take_over(host);
+        fs::write(RIVALS[0].file, SITE).unwrap();
+        host.tune(&["rollback", "--yes"]).exits(0);
+        host.everything().same_as(before, "after the rollback");
+    });
+}
+
+#[test]
+fn a_file_taken_over_and_removed_is_not_made_again() {
+    RIVALS[0].run(|host, before| {
+        RIVALS[0].take_over(host);
+        fs::remove_file(RIVALS[0].file).unwrap();
+        host.tune(&["rollback", "--yes"]).exits(3).says("conflict: /etc/sysctl.d/zzz.conf");
+        host.tune(&["rollback", "--yes", "--overwrite-foreign"]).exits(0).says("is not put back");
+        assert!(!Path::new(RIVALS[0].file).exists() && !Path::new(OURS).exists());
+        assert_eq!(host.everything().live, before.live);
+    });
 }
 
 #[test]
@@ -234,14 +255,13 @@ fn an_edit_of_the_boot_file_stops_the_next_apply() {
 }
 
 #[test]
-fn a_boot_file_that_is_removed_is_somebody_elses_change_too() {
+fn a_boot_file_that_is_gone_already_is_no_conflict() {
     TestHost::run(Boot::Systemd, |host| {
         let before = host.everything();
         host.tune(&["apply", "web-server", "--yes"]).exits(0);
         fs::remove_file(OURS).unwrap();
         host.tune(&["audit", "web-server"]).exits(2);
-        host.tune(&["rollback", "--yes"]);
-        host.tune(&["off", "--yes"]);
+        host.tune(&["rollback", "--yes"]).exits(0);
         host.everything().same_as(&before, "after the rollback");
     });
 }

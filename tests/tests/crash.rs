@@ -39,11 +39,6 @@ fn ended_at(host: &TestHost, (call, number): &Place, signal: &str, arguments: &[
     Ran::of(&mut host.traced(&strace, arguments))
 }
 
-fn forget(host: &TestHost) {
-    fs::remove_dir_all(host.state()).unwrap();
-    fs::create_dir(host.state()).unwrap();
-}
-
 /// Records an undisturbed run, takes it back, and returns every call of it that changes something.
 fn calls(host: &TestHost, before: &Everything) -> Vec<Place> {
     let trace = format!("trace={CALLS}");
@@ -51,7 +46,7 @@ fn calls(host: &TestHost, before: &Everything) -> Vec<Place> {
     apply.exits(0);
     host.tune(&["rollback", "--yes"]).exits(0);
     host.everything().same_as(before, "after the recorded run");
-    forget(host);
+    host.forget();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let text = fs::read_to_string("/mnt/strace").unwrap();
     let mut found = Vec::new();
@@ -110,7 +105,7 @@ fn killed_anywhere_the_host_is_as_before_or_after_once_recovered() {
                 after.same_as(before, &format!("{place:?}, recovered"));
             }
             host.tune(&["recover"]).exits(0);
-            forget(host);
+            host.forget();
         }
         assert!(open >= 4, "only {open} places left something open");
     });
@@ -127,7 +122,7 @@ fn the_next_apply_recovers_by_itself() {
             host.tune(&["history", "--verify"]).exits(0);
             host.tune(&["rollback", "--yes"]).exits(0);
             host.everything().same_as(before, &format!("{place:?}, applied again and rolled back"));
-            forget(host);
+            host.forget();
         }
     });
 }
@@ -169,7 +164,7 @@ fn an_interrupted_apply_is_undone() {
             assert!(told["msg"].as_str().unwrap().contains("interrupted"), "{told}");
             host.everything().same_as(before, &format!("interrupted by SIG{signal}"));
             assert!(!is_open(host));
-            forget(host);
+            host.forget();
         }
     });
 }

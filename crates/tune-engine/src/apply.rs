@@ -33,7 +33,7 @@ impl Engine<'_> {
         let mut names = wish::tunables_of(self.backend, profiles);
         names.extend(needed_tunables(self.backend, &before));
         let readings = self.backend.read(self.host, &names, &before);
-        let scale = self.backend.scale(self.host)?;
+        let scale = self.scale(profiles)?;
         let mut wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
         wishes.retain(|wish| options.selects(&wish.subject));
         let findings = findings::findings(self.backend, self.host, &wishes, &readings);

@@ -23,7 +23,7 @@ pub use release::{Release, forget};
 use tune_host::{Backend, Host, Scope};
 use tune_model::claim::ScopeClaims;
 use tune_model::finding::Finding;
-use tune_model::profile::Profile;
+use tune_model::profile::{Profile, Scale};
 use tune_model::{Layer, Mutability, Status, Verdict};
 
 /// A host and the backend that knows its system.
@@ -78,13 +78,24 @@ impl Engine<'_> {
     ) -> Result<Vec<Finding>, String> {
         let names = wish::tunables_of(self.backend, profiles);
         let readings = self.backend.read(self.host, &names, claims);
-        let scale = self.backend.scale(self.host)?;
+        let scale = self.scale(profiles)?;
         let wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
         let mut found = findings::findings(self.backend, self.host, &wishes, &readings);
         if let Some(layer) = only {
             found.iter_mut().for_each(|finding| judge_only(finding, layer));
         }
         Ok(found)
+    }
+
+    /// Returns what bounds depend on. The memory has to be known only where one scales with it.
+    fn scale(&self, profiles: &[Profile]) -> Result<Scale, String> {
+        let mut required = profiles.iter().flat_map(|profile| &profile.requirements);
+        match self.backend.scale(self.host) {
+            Err(_) if !required.any(|required| required.wanted.scales()) => {
+                Ok(Scale { ram: 0, page: self.host.page_size() })
+            }
+            found => found,
+        }
     }
 }
 

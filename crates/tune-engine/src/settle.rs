@@ -309,6 +309,7 @@ impl Settlement<'_> {
             }
         }
         self.after.files = std::mem::take(&mut found.files);
+        self.after.directories = std::mem::take(&mut found.directories);
         self.edited(&found, settled);
         self.overrides(&found, settled);
         settled.warnings.append(&mut found.warnings);

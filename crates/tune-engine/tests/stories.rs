@@ -349,6 +349,7 @@ impl Story {
                 assert!(before.as_ref().is_none_or(|old| (old.mode, old.uid) == (image.mode, image.uid)));
                 format!("write {} mode {:o} owner {}", path.display(), image.mode, image.uid)
             }
+            Effect::Directory { path, after: false, .. } => format!("remove {}", path.display()),
             other => format!("make {}", other.target()),
         };
         self.say(format!("step: {told}"));

@@ -100,6 +100,8 @@ pub struct Persistence {
     pub edited: Vec<Edited>,
     /// The files of `tune`'s own as they will be.
     pub files: BTreeMap<PathBuf, String>,
+    /// The directories that `tune` made for them.
+    pub directories: BTreeSet<PathBuf>,
 }
 
 /// A file that `tune` wrote and somebody else has changed since.

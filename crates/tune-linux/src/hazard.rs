@@ -42,7 +42,11 @@ const GREEDY: &[Greedy] = &[
 
 fn too_much_memory(host: &dyn Host, slot: &Slot, wanted: i128) -> Option<String> {
     let greedy = GREEDY.iter().find(|row| row.tunable == slot.tunable && row.field == slot.field)?;
-    let ram = i128::from(host.stated_ram().or_else(|| memory(host.files()))?);
+    let Some(ram) = host.stated_ram().or_else(|| memory(host.files())).map(i128::from) else {
+        return Some(format!(
+            "whether {slot} = {wanted} is too much of the memory is not known: state it with --ram"
+        ));
+    };
     let bytes = wanted.saturating_mul(greedy.each.unwrap_or(i128::from(host.page_size())));
     let unit = if greedy.each.is_none() { " pages" } else { "" };
     (bytes > ram / greedy.share).then(|| {

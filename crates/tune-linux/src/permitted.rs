@@ -6,7 +6,7 @@ use tune_host::sysctl_path;
 use tune_model::plan::FileImage;
 use tune_model::{Catalog, Effect, Mutability, System};
 
-use crate::boot::TAKEN_OVER;
+use crate::boot::{Key, TAKEN_OVER};
 use crate::persist::{BOOT_DIRECTORY, BOOT_FILE};
 
 /// Where native tunables outside the catalog may be.
@@ -39,7 +39,7 @@ fn may_replace(path: &Path, before: Option<&FileImage>, after: Option<&FileImage
         (Some(before), Some(after)) => {
             is_boot_file(path)
                 && (before.mode, before.uid, before.gid) == (after.mode, after.uid, after.gid)
-                && only_comments_differ(&before.content.0, &after.content.0)
+                && only_settings_differ(&before.content.0, &after.content.0)
         }
         _ => false,
     }
@@ -52,13 +52,22 @@ pub(crate) fn is_boot_file(path: &Path) -> bool {
     below || path == Path::new("/etc/sysctl.conf")
 }
 
-/// Tells whether two files are the same but for lines taken over or given back.
-fn only_comments_differ(before: &[u8], after: &[u8]) -> bool {
-    let lines =
-        |content: &'_ [u8]| content.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
-    let bare = |line: Vec<u8>| line.strip_prefix(TAKEN_OVER.as_bytes()).map(<[u8]>::to_vec).unwrap_or(line);
-    let same = |content| lines(content).into_iter().map(bare).collect::<Vec<_>>();
-    same(before) == same(after)
+/// Tells whether two files are the same but for lines taken over or given back, and lines that set what a plan may
+/// set anyway.
+fn only_settings_differ(before: &[u8], after: &[u8]) -> bool {
+    fn others(content: &[u8]) -> Vec<&[u8]> {
+        let lines = content.split(|byte| *byte == b'\n');
+        let bare = lines.map(|line| line.strip_prefix(TAKEN_OVER.as_bytes()).unwrap_or(line));
+        bare.filter(|line| !sets_ours(line)).collect()
+    }
+    others(before) == others(after)
+}
+
+fn sets_ours(line: &[u8]) -> bool {
+    let name =
+        std::str::from_utf8(line).ok().and_then(|text| text.split_once('=')).map(|(name, _)| name.trim());
+    let key = name.and_then(|name| name.trim_start_matches('-').parse::<Key>().ok());
+    key.is_some_and(|key| tunable_is_ours(&key.path().replace('/', ".")))
 }
 
 #[cfg(test)]
@@ -94,6 +103,8 @@ mod tests {
         let taken = format!("{TAKEN_OVER}{line}");
         assert!(may_do(&replace("/etc/sysctl.d/99-site.conf", line, &taken)));
         assert!(may_do(&replace("/etc/sysctl.conf", &taken, line)));
+        assert!(may_do(&replace("/etc/sysctl.conf", "net.ipv4.tcp_fin_timeout=9\n", line)));
+        assert!(!may_do(&replace("/etc/sysctl.conf", "kernel.kptr_restrict = 2\n", line)));
         for planted in ["/etc/shadow", "/etc/sysctl.d/../shadow", "/usr/lib/sysctl.d/50-default.conf"] {
             assert!(!may_do(&replace(planted, line, &taken)), "{planted}");
         }

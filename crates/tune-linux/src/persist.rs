@@ -67,7 +67,8 @@ pub(crate) fn persist(
         changed: BTreeSet::new(),
     };
     draft.out.files = before.files.clone();
-    draft.give_back(before, options);
+    draft.out.directories = before.directories.clone();
+    draft.give_back(before, tools.boot, options);
     let text = render(&draft.holdings, readings);
     if !draft.own_file(before, text, options) {
         return draft.out;
@@ -147,10 +148,10 @@ impl Draft<'_> {
 
     /// Puts lines back that were commented out for slots that nobody holds any more. Where somebody else has changed
     /// one, the slot stays held.
-    fn give_back(&mut self, before: &ScopeClaims, options: PersistOptions) {
+    fn give_back(&mut self, before: &ScopeClaims, tool: Option<BootTool>, options: PersistOptions) {
         for (slot, holding) in &before.boot {
             let kept = self.holdings.get(slot).is_some_and(|holding| holding.held.is_some());
-            let given_back = kept || self.give_back_lines(slot, &holding.taken_over, options);
+            let given_back = kept || self.give_back_lines(slot, &holding.taken_over, tool, options);
             if kept || !given_back {
                 self.out.taken_over.insert(slot.clone(), holding.taken_over.clone());
             }
@@ -162,10 +163,18 @@ impl Draft<'_> {
 
     /// Puts the lines of a slot back, all or none; false when one is not there any more and that is not to be passed
     /// over.
-    fn give_back_lines(&mut self, slot: &Slot, lines: &[TakenOver], options: PersistOptions) -> bool {
+    fn give_back_lines(
+        &mut self,
+        slot: &Slot,
+        lines: &[TakenOver],
+        tool: Option<BootTool>,
+        options: PersistOptions,
+    ) -> bool {
         let mut restored: BTreeMap<&Path, Vec<u8>> = BTreeMap::new();
         for line in lines {
-            match self.restored(restored.get(line.path.as_path()), line) {
+            let so_far = restored.get(line.path.as_path());
+            let there = self.set_there(slot, &line.path, tool);
+            match self.restored(so_far, line, there, options.overwrite_foreign) {
                 Ok(content) => _ = restored.insert(&line.path, content),
                 Err(found) if options.overwrite_foreign => self.out.warnings.push(format!(
                     "{}: {:?} is not put back, as somebody else has changed the file: {found}",
@@ -187,10 +196,38 @@ impl Draft<'_> {
         true
     }
 
-    fn restored(&self, so_far: Option<&Vec<u8>>, line: &TakenOver) -> Result<Vec<u8>, String> {
+    /// Returns a file with a line back in force, or what stands there instead.
+    fn restored(
+        &self,
+        so_far: Option<&Vec<u8>>,
+        line: &TakenOver,
+        there: Option<(u32, String)>,
+        overwrite: bool,
+    ) -> Result<Vec<u8>, String> {
         let read = || self.overlay.read(&line.path).map_err(|error| error.to_string());
         let content = so_far.map_or_else(read, |content| Ok(content.clone()))?;
-        boot::restore(&content, line.line.as_bytes()).map_err(|_| "no such line".to_owned())
+        let original = line.line.as_bytes();
+        if let Ok(restored) = boot::restore(&content, original) {
+            return Ok(restored);
+        }
+        // Somebody may have put it back by hand.
+        if boot::holds(&content, original) {
+            return Ok(content);
+        }
+        if overwrite {
+            return Ok(boot::put_instead(&content, there.map(|(number, _)| number), original));
+        }
+        Err(there.map_or_else(|| "no such line".to_owned(), |(_, text)| text))
+    }
+
+    /// Returns the last line of a file that sets the slot's tunable.
+    fn set_there(&self, slot: &Slot, path: &Path, tool: Option<BootTool>) -> Option<(u32, String)> {
+        let key: Key = slot.tunable.parse().ok()?;
+        let plan = BootPlan::read(&self.overlay, tool?);
+        let real = |file: &Path| self.overlay.real_path(file).is_ok_and(|real| real == path);
+        let mut lines = plan.assignments.iter().filter(|line| line.key().as_ref() == Some(&key));
+        let number = lines.rfind(|line| real(&line.place.file))?.place.line;
+        Some((number, line_text(&self.overlay.read(path).ok()?, number)?))
     }
 
     /// Finds the lines that would win over ours, and comments them out where that is wanted and allowed.
@@ -308,7 +345,8 @@ impl Draft<'_> {
         let writes_ours = self.changed.contains(&ours);
         if writes_ours && self.host.files().kind(directory).is_err() {
             let path = directory.to_owned();
-            self.out.effects.push(Effect::Directory { path, before: false, after: true });
+            self.out.effects.push(Effect::Directory { path: path.clone(), before: false, after: true });
+            self.out.directories.insert(path);
         }
         let mut paths: Vec<_> = self.changed.iter().cloned().collect();
         paths.sort_by_key(|path| *path != ours);
@@ -319,6 +357,20 @@ impl Draft<'_> {
             if before != after {
                 self.out.effects.push(Effect::ReplaceFile { path, before, after });
             }
+        }
+        self.give_back_directory();
+    }
+
+    /// Removes the directory that was made for our file, once that is gone and nobody else has put anything there.
+    fn give_back_directory(&mut self) {
+        let (ours, directory) = (Path::new(BOOT_FILE), Path::new(BOOT_DIRECTORY));
+        if self.out.files.contains_key(ours) || !self.out.directories.remove(directory) {
+            return;
+        }
+        let Ok(names) = self.host.files().names(directory) else { return };
+        if names.iter().all(|name| Some(name.as_os_str()) == ours.file_name()) {
+            let path = directory.to_owned();
+            self.out.effects.push(Effect::Directory { path, before: true, after: false });
         }
     }
 }

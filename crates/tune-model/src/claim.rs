@@ -1,6 +1,6 @@
 //! Which profiles hold which values, and what was there before them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,9 @@ pub struct ScopeClaims {
     /// The files that `tune` wrote, as it left them: what differs was changed by somebody else.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<PathBuf, String>,
+    /// Directories that `tune` made for its files.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub directories: BTreeSet<PathBuf>,
 }
 
 impl ScopeClaims {

@@ -45,7 +45,9 @@ pub use kernel_text::{Commit, Fields, Outcome, Prediction, predict};
 pub use keys::{Key, NotAKey};
 pub use modules::{Module, module_of};
 pub use plan::{Assignment, BootPlan, Effect, Place, Problem, Trouble};
-pub use takeover::{NotRestored, TAKEN_OVER, Untouchable, comment_out, may_comment_out, restore};
+pub use takeover::{
+    NotRestored, TAKEN_OVER, Untouchable, comment_out, holds, may_comment_out, put_instead, restore,
+};
 pub use tool::{BootTool, CREDENTIAL_NOTE, ToolChoice, detect};
 pub use tree::Masked;
 pub use writers::{Writer, WriterKind, WriterSetting, writers};

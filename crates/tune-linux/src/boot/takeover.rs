@@ -90,6 +90,23 @@ pub fn restore(content: &[u8], original: &[u8]) -> Result<Vec<u8>, NotRestored> 
     }
 }
 
+/// Tells whether a content has a line with that text.
+#[must_use]
+pub fn holds(content: &[u8], original: &[u8]) -> bool {
+    ranges(content)
+        .any(|range| content[range.clone()].strip_suffix(b"\r").unwrap_or(&content[range]) == original)
+}
+
+/// Returns the content with `original` in place of a line, counted from 1, or behind all others where there is none.
+#[must_use]
+pub fn put_instead(content: &[u8], line: Option<u32>, original: &[u8]) -> Vec<u8> {
+    if let Some(range) = line.and_then(|line| line_range(content, line)) {
+        return splice(content, range, original);
+    }
+    let end: &[u8] = if content.is_empty() || content.ends_with(b"\n") { b"" } else { b"\n" };
+    [content, end, original, b"\n"].concat()
+}
+
 fn splice(content: &[u8], range: Range<usize>, with: &[u8]) -> Vec<u8> {
     [&content[..range.start], with, &content[range.end..]].concat()
 }

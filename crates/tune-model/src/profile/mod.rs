@@ -253,6 +253,14 @@ impl Scale {
 }
 
 impl Wanted {
+    /// Tells whether a bound depends on how much memory there is.
+    #[must_use]
+    pub fn scales(&self) -> bool {
+        let Self::Within { at_least, at_most, prefer } = self else { return false };
+        let bounds = [at_least, at_most, prefer].into_iter().flatten();
+        bounds.into_iter().any(|bound| matches!(bound, Bound::PerGibOfRam { .. }))
+    }
+
     /// Returns the bounds on a host with that memory, or `None` for the vendor's default.
     ///
     /// An amount of memory that is no whole number of pages is rounded into the bound.
