@@ -83,6 +83,12 @@ fn unknown(context: &Context, name: &str) -> CliError {
         .hint("see the settings: tune status")
 }
 
+/// Tells whether a name looks like a setting misspelt: those have two parts, which few tunables have.
+fn is_near_a_setting(name: &str) -> bool {
+    let settings = tune_model::Setting::ALL.iter().map(|setting| setting.name());
+    name.split('.').count() == 2 && tune_model::nearest(name, settings).is_some()
+}
+
 impl Wanted {
     fn command(&self) -> Command {
         match self.action {
