@@ -33,7 +33,8 @@ fn tunable_is_ours(name: &str) -> bool {
 
 fn may_replace(path: &Path, before: Option<&FileImage>, after: Option<&FileImage>) -> bool {
     if path == Path::new(BOOT_FILE) {
-        return true;
+        let images = [before, after].into_iter().flatten();
+        return images.into_iter().all(|image| image.mode & 0o7000 == 0 && is_plain(&image.content.0));
     }
     match (before, after) {
         (Some(before), Some(after)) => {
@@ -61,6 +62,12 @@ fn only_settings_differ(before: &[u8], after: &[u8]) -> bool {
         bare.filter(|line| !sets_ours(line)).collect()
     }
     others(before) == others(after)
+}
+
+/// Tells whether a file holds nothing but comments and lines that set what a plan may set.
+pub(crate) fn is_plain(content: &[u8]) -> bool {
+    let silent = |line: &[u8]| line.is_empty() || line.starts_with(b"#") || line.starts_with(b";");
+    content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).all(|line| silent(line) || sets_ours(line))
 }
 
 fn sets_ours(line: &[u8]) -> bool {
@@ -107,6 +114,13 @@ mod tests {
         assert!(!may_do(&replace("/etc/sysctl.conf", "kernel.kptr_restrict = 2\n", line)));
         for planted in ["/etc/shadow", "/etc/sysctl.d/../shadow", "/usr/lib/sysctl.d/50-default.conf"] {
             assert!(!may_do(&replace(planted, line, &taken)), "{planted}");
+        }
+        assert!(may_do(&replace(BOOT_FILE, line, "# nothing\n\n")));
+        for planted in
+            ["kernel.core_pattern = |/tmp/x\n", "kernel/core_pattern=x\n", "-vm.swappiness = 1\n", "x\n"]
+        {
+            assert!(!may_do(&replace(BOOT_FILE, line, planted)), "{planted}");
+            assert!(!may_do(&replace(BOOT_FILE, planted, line)), "{planted}");
         }
         assert!(!may_do(&replace("/etc/sysctl.d/99-site.conf", line, "kernel.core_pattern = |/tmp/x\n")));
     }

@@ -12,7 +12,7 @@ use tune_model::{Catalog, Effect, Readings, Slot, System};
 
 use crate::boot::{self, BootPlan, BootTool, Key, ToolChoice, comment_out, may_comment_out};
 use crate::next_boot::{Forecast, Start, place};
-use crate::permitted::is_boot_file;
+use crate::permitted::{is_boot_file, is_plain};
 
 /// The file that `tune` writes: it sorts behind every name that an administrator is likely to choose.
 pub const BOOT_FILE: &str = "/etc/sysctl.d/zz-tune.conf";
@@ -118,7 +118,9 @@ impl Draft<'_> {
         let left = before.files.get(path);
         let found =
             self.host.files().read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        if found.as_ref() != left && found != text && !options.overwrite_foreign {
+        // What sets keys that tune never writes is kept from being lost, whatever is said.
+        let plain = found.as_ref().is_none_or(|text| is_plain(text.as_bytes()));
+        if found.as_ref() != left && found != text && !(options.overwrite_foreign && plain) {
             let slots = before.boot.keys().chain(self.holdings.keys()).cloned().collect::<BTreeSet<_>>();
             if slots.is_empty() {
                 return false;

@@ -85,6 +85,7 @@ impl Locked<'_> {
     ) -> Result<Option<Recovered>, RecoverError> {
         let entry = &story.intent.header.entry;
         let Some(ending) = &story.ending else {
+            self.refuse_lost_end(journals, entry)?;
             return self.take_back(surroundings, journals, story).map(Some);
         };
         let missing = run::settle_missing(self.store, entry, ending)?;
@@ -95,6 +96,21 @@ impl Locked<'_> {
             steps: Vec::new(),
             conflicts: ending.conflicts.clone(),
         }))
+    }
+
+    /// The end of a journal is durable before the history shows it: where the history has an end and the journal none,
+    /// the journal was damaged later, and what it did must not be taken back.
+    fn refuse_lost_end(&self, journals: &Directory, entry: &Entry) -> Result<(), StateError> {
+        let chain = Chain::read(&self.store.directory)?;
+        let shown = chain.last_of(entry.id).map(|entry| entry.state);
+        match shown {
+            None | Some(TransactionState::Open | TransactionState::PartlyRolledBack) => Ok(()),
+            Some(state) => {
+                let file = journals.path().join(journal::file_name(entry.id));
+                let what = format!("its end is missing, and the history shows it as {state}");
+                Err(StateError::corrupt(file, 1, what))
+            }
+        }
     }
 
     fn take_back(

@@ -355,6 +355,22 @@ fn a_journal_that_was_moved_away_closes_its_transaction() {
 }
 
 #[test]
+fn a_journal_that_lost_its_end_later_takes_nothing_back() {
+    let state = tempfile::tempdir().unwrap();
+    let (store, host) = (open(&state), host());
+    run(&store, &host, &plan(), apply()).unwrap();
+    let done = host.effects().len();
+    let journal = state.path().join("journal/000001.jsonl");
+    let text = std::fs::read(&journal).unwrap();
+    std::fs::write(&journal, &text[..text.len() - 5]).unwrap();
+
+    let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
+    let found = store.lock("tune recover").unwrap().recover(&surroundings);
+    assert!(matches!(found, Err(RecoverError::State(StateError::Corrupt { .. }))), "{found:?}");
+    assert_eq!(host.effects().len(), done, "something was taken back");
+}
+
+#[test]
 fn a_tampered_journal_is_told_from_a_torn_one() {
     let (state, host) = (directory(), host().crashing_after(3));
     let store = open(&state);
