@@ -111,7 +111,7 @@ impl Turn {
         let expected = if self.change.contains(&"--boot-only") { "60" } else { "30" };
         assert_eq!(host.read(FIN), expected);
         assert_eq!(Path::new(OURS).exists(), !self.change.contains(&"--runtime-only"));
-        let dry = tune(host, self.change, &["--dry-run", "--format", "json"]).json();
+        let dry = tune(host, self.change, &["--dry-run", "--format", "json"]).exits(0).json();
         assert_eq!(dry["changed"], false, "{dry}");
     }
 

@@ -14,7 +14,7 @@ use crate::options::{Held, Options};
 use crate::settle::{Settlement, needed_tunables};
 use crate::subject::{self, View};
 use crate::wish::{self, Wish};
-use crate::{Engine, findings};
+use crate::{Engine, findings, judge_only};
 
 impl Engine<'_> {
     /// Plans to apply `profiles`.
@@ -36,7 +36,7 @@ impl Engine<'_> {
         let scale = self.scale(profiles)?;
         let mut wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
         wishes.retain(|wish| options.selects(&wish.subject));
-        let findings = findings::findings(self.backend, self.host, &wishes, &readings);
+        let mut findings = findings::findings(self.backend, self.host, &wishes, &readings);
 
         let mut sorted = sort_out(&wishes, &findings, options);
         sorted.refusals.extend(leak(self.backend, self.host, options));
@@ -49,6 +49,7 @@ impl Engine<'_> {
         renumber(&mut after, &settled.moved, &applied, held.transaction);
         let mut claims = held.claims.clone();
         claims.set_scope(&scope, after);
+        leave_out(&mut findings, options);
         let mut plan = Plan {
             findings,
             steps: settled.steps,
@@ -63,6 +64,15 @@ impl Engine<'_> {
         plan.warnings.extend(settled.warnings);
         plan.refusals.dedup();
         Ok(plan)
+    }
+}
+
+/// A layer that is to be left alone is not what the plan is judged by.
+fn leave_out(findings: &mut [Finding], options: &Options) {
+    for (layer, other) in [(Layer::Runtime, Layer::Boot), (Layer::Boot, Layer::Runtime)] {
+        if !options.changes(layer) {
+            findings.iter_mut().for_each(|finding| judge_only(finding, other));
+        }
     }
 }
 
