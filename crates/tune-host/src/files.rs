@@ -295,6 +295,7 @@ impl Files for RootedFiles {
         if self.kind(path)? != FileKind::Regular {
             return Err(FileError::WrongKind(path.to_owned()));
         }
+        tracing::debug!("reading {}", path.display());
         let file = std::fs::File::open(self.locate(path)?).map_err(fail)?;
         // Room at once: files of the kernel may answer a second read with nothing.
         let mut content = Vec::with_capacity(4096);

@@ -103,6 +103,14 @@ impl LiveHost {
     }
 }
 
+fn told(name: &str, read: Result<String, ReadError>) -> Result<String, ReadError> {
+    match &read {
+        Ok(value) => tracing::debug!("{name} reads {:?}", value.replace('\t', " ")),
+        Err(error) => tracing::debug!("{error}"),
+    }
+    read
+}
+
 impl Host for LiveHost {
     fn files(&self) -> &dyn Files {
         &self.files
@@ -154,7 +162,7 @@ impl Host for LiveHost {
         if matches!(self.scope, Scope::Image(_)) {
             return names.iter().map(|name| Err(ReadError::NotLive((*name).to_owned()))).collect();
         }
-        let read = || names.iter().map(|name| sys::read_tunable(name)).collect();
+        let read = || names.iter().map(|name| told(name, sys::read_tunable(name))).collect();
         sys::within(self.chosen(), read).unwrap_or_else(|error| {
             let reason = error.to_string();
             names
@@ -189,7 +197,7 @@ impl Host for LiveHost {
 
 impl Machine for LiveHost {
     fn read_in(&self, namespace: Option<&Namespace>, name: &str) -> Result<String, ReadError> {
-        match sys::within(namespace, || sys::read_tunable(name)) {
+        match sys::within(namespace, || told(name, sys::read_tunable(name))) {
             Ok(read) => read,
             Err(NamespaceError::Missing(gone)) => Err(ReadError::NamespaceGone(gone)),
             Err(error) => Err(ReadError::Failed { name: name.to_owned(), reason: error.to_string() }),
@@ -197,6 +205,7 @@ impl Machine for LiveHost {
     }
 
     fn write_in(&self, namespace: Option<&Namespace>, name: &str, value: &str) -> Result<(), WriteError> {
+        tracing::info!("writing {value:?} to {name}");
         match sys::within(namespace, || sys::write_tunable(name, value)) {
             Ok(written) => written,
             Err(NamespaceError::Missing(gone)) => Err(WriteError::NamespaceGone(gone)),
@@ -205,6 +214,8 @@ impl Machine for LiveHost {
     }
 
     fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError> {
+        let verb = if image.is_some() { "writing" } else { "removing" };
+        tracing::info!("{verb} {}", path.display());
         replace::replace(&self.locate(path)?, image, tag).map_err(|error| write_error(path, &error))
     }
 

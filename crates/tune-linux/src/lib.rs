@@ -14,4 +14,4 @@ mod story;
 mod use_now;
 
 pub use backend::{Linux, recognises};
-pub use persist::BOOT_FILE;
+pub use permitted::BOOT_FILE;

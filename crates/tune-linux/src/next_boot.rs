@@ -13,7 +13,7 @@ use crate::boot::{
     command_line_settings,
 };
 use crate::keeps;
-use crate::persist::BOOT_FILE;
+use crate::permitted::BOOT_FILE;
 
 /// What will be read at the next boot, as it stands and as it would be without `tune`.
 pub(crate) struct NextBoot {

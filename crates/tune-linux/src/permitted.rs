@@ -7,7 +7,10 @@ use tune_model::plan::FileImage;
 use tune_model::{Catalog, Effect, Mutability, System};
 
 use crate::boot::{Key, TAKEN_OVER};
-use crate::persist::{BOOT_DIRECTORY, BOOT_FILE};
+
+/// The file that `tune` writes: it sorts behind every name that an administrator is likely to choose.
+pub const BOOT_FILE: &str = "/etc/sysctl.d/zz-tune.conf";
+pub(crate) const BOOT_DIRECTORY: &str = "/etc/sysctl.d";
 
 /// Where native tunables outside the catalog may be.
 const NAMESPACES: &[&str] = &["net.ipv4.", "net.ipv6.", "net.core.", "net.netfilter."];

@@ -12,11 +12,7 @@ use tune_model::{Catalog, Effect, Readings, Slot, System};
 
 use crate::boot::{self, BootPlan, BootTool, Key, ToolChoice, comment_out, may_comment_out};
 use crate::next_boot::{Forecast, Start, place};
-use crate::permitted::{is_boot_file, is_plain};
-
-/// The file that `tune` writes: it sorts behind every name that an administrator is likely to choose.
-pub const BOOT_FILE: &str = "/etc/sysctl.d/zz-tune.conf";
-pub(crate) const BOOT_DIRECTORY: &str = "/etc/sysctl.d";
+use crate::permitted::{BOOT_DIRECTORY, BOOT_FILE, is_boot_file, is_plain};
 
 const HEADING: &str = "\
 # Written by tune from the profiles that are applied. Changes made here by hand are detected and refused.

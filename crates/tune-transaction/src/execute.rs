@@ -100,6 +100,7 @@ impl Locked<'_> {
         let journals = self.store.make_journals()?;
         self.refuse_unrecovered(intent)?;
         let name = journal::file_name(intent.header.entry.id);
+        tracing::info!("transaction {} begins, journal {name}", intent.header.entry.id);
         let begun = Journal::create(&journals, intent).and_then(|journal| {
             history::append(&self.store.directory, std::slice::from_ref(&intent.header.entry), false)?;
             Ok(journal)
