@@ -361,8 +361,8 @@ fn a_journal_that_lost_its_end_later_takes_nothing_back() {
     run(&store, &host, &plan(), apply()).unwrap();
     let done = host.effects().len();
     let journal = state.path().join("journal/000001.jsonl");
-    let text = std::fs::read(&journal).unwrap();
-    std::fs::write(&journal, &text[..text.len() - 5]).unwrap();
+    let text = fs::read(&journal).unwrap();
+    fs::write(&journal, &text[..text.len() - 5]).unwrap();
 
     let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
     let found = store.lock("tune recover").unwrap().recover(&surroundings);
