@@ -25,12 +25,12 @@ fn a_setting_is_left_out_and_the_rest_applied() {
         let known = host.tune(&["profile", "list"]).exits(0).stdout;
         assert!(known.contains("web-server"));
         terminal.press(UP).press(ENTER);
-        terminal.wait_for("net.ipv4.tcp_keepalive_time 7200 -> 900").wait_for("Change this host?");
+        terminal.wait_for("net.ipv4.tcp_keepalive_time 7200 -> 900").wait_for("Change this host");
         assert!(terminal.shown().contains("net.ipv4.tcp_fin_timeout 60 -> 30"), "{}", terminal.shown());
         terminal.press(DOWN).wait_for("choose what to leave out").press(ENTER);
         // The settings in order: the FIN_WAIT_2 timeout first, which is left out.
         terminal.wait_for("Space leaves one out").wait_for("tcp.fin_wait_2_timeout").press(" ").press(ENTER);
-        terminal.wait_for("Change this host?").press(UP).press(ENTER);
+        terminal.wait_for("Change this host").press(UP).press(ENTER);
         let shown = terminal.exits(0);
         assert_eq!((host.read(FIN).as_str(), host.read(IDLE).as_str()), ("60", "900"), "{shown}");
         let text = fs::read_to_string(OURS).unwrap();
@@ -47,7 +47,7 @@ fn no_is_no() {
         // The answer offered is no, and so are Escape and q.
         for keys in [ENTER, "\x1b", "q"] {
             let mut terminal = Terminal::start(host.tune_command(&["apply", "web-server"]));
-            terminal.wait_for("Change this host?").wait_for("no, change nothing").press(keys);
+            terminal.wait_for("Change this host").wait_for("no, change nothing").press(keys);
             let shown = terminal.exits(1);
             assert!(shown.contains("nothing was changed"), "{keys:?}: {shown}");
             host.everything().same_as(&before, &format!("after {keys:?}"));
@@ -62,15 +62,15 @@ fn yes_is_yes_and_a_rollback_asks_too() {
     TestHost::run(Boot::Procps, |host| {
         let before = host.everything();
         let mut terminal = Terminal::start(host.tune_command(&["apply", "web-server"]));
-        terminal.wait_for("Change this host?").press(UP).press(ENTER);
+        terminal.wait_for("Change this host").press(UP).press(ENTER);
         terminal.exits(0);
         assert_eq!(host.read(FIN), "30");
         let mut terminal = Terminal::start(host.tune_command(&["rollback"]));
-        terminal.wait_for("Change this host?").press(ENTER);
+        terminal.wait_for("Change this host").press(ENTER);
         terminal.exits(1);
         assert_eq!(host.read(FIN), "30");
         let mut terminal = Terminal::start(host.tune_command(&["rollback"]));
-        terminal.wait_for("Change this host?").press(UP).press(ENTER);
+        terminal.wait_for("Change this host").press(UP).press(ENTER);
         terminal.exits(0);
         host.everything().same_as(&before, "after the rollback");
     });
@@ -80,7 +80,7 @@ fn yes_is_yes_and_a_rollback_asks_too() {
 fn what_changed_while_the_question_stood_is_not_done() {
     TestHost::run(Boot::Systemd, |host| {
         let mut terminal = Terminal::start(host.tune_command(&["apply", "web-server"]));
-        terminal.wait_for("Change this host?");
+        terminal.wait_for("Change this host");
         host.write(FIN, "45");
         let before = host.everything();
         terminal.press(UP).press(ENTER);

@@ -7,7 +7,7 @@ use tune_model::claim::{Claim, Holding, ScopeClaims};
 use tune_model::finding::Finding;
 use tune_model::plan::{Plan, Refusal, RefusalKind};
 use tune_model::profile::Profile;
-use tune_model::reading::{Layer, Readings};
+use tune_model::reading::{Layer, Readings, Unread};
 use tune_model::{Slot, Status, Subject, Verdict};
 
 use crate::options::{Held, Options};
@@ -38,7 +38,8 @@ impl Engine<'_> {
         wishes.retain(|wish| options.selects(&wish.subject));
         let mut findings = findings::findings(self.backend, self.host, &wishes, &readings);
 
-        let mut sorted = sort_out(&wishes, &findings, options);
+        let computed = |wish: &Wish| computed(self.backend, wish, &readings);
+        let mut sorted = sort_out(&wishes, &findings, options, &computed);
         sorted.refusals.extend(leak(self.backend, self.host, options));
         let applied: BTreeSet<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
         let edit =
@@ -84,7 +85,21 @@ struct Sorted<'a> {
     warnings: Vec<String>,
 }
 
-fn sort_out<'a>(wishes: &'a [Wish], findings: &[Finding], options: &Options) -> Sorted<'a> {
+/// Tells whether the kernel computes at its start what a bound is about: it may well be inside.
+fn computed(backend: &dyn Backend, wish: &Wish, readings: &Readings) -> bool {
+    let computed = |slot: &Slot| {
+        let reading = readings.get(&slot.tunable);
+        reading.is_some_and(|reading| matches!(reading.boot_without_tune, Err(Unread::Computed(_))))
+    };
+    wish.boot.exact().is_none() && subject::slots(backend, &wish.subject).iter().any(computed)
+}
+
+fn sort_out<'a>(
+    wishes: &'a [Wish],
+    findings: &[Finding],
+    options: &Options,
+    computed: &dyn Fn(&Wish) -> bool,
+) -> Sorted<'a> {
     let mut sorted = Sorted::default();
     for wish in wishes {
         let finding = findings
@@ -109,6 +124,10 @@ fn sort_out<'a>(wishes: &'a [Wish], findings: &[Finding], options: &Options) -> 
                 if (finding.live, finding.boot) == (Verdict::NotApplicable, Verdict::NotApplicable) =>
             {
                 sorted.refusals.push(nowhere(subject));
+            }
+            // A line at the bound could be worse than what the kernel computes by itself.
+            Status::Unreadable if finding.live == Verdict::NotApplicable && computed(wish) => {
+                sorted.warnings.push(format!("{subject} is left out: {}", reason(finding)));
             }
             Status::Unreadable if finding.live == Verdict::Unknown => sorted.refusals.push(Refusal {
                 kind: RefusalKind::Unreadable,

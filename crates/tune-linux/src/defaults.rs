@@ -26,7 +26,7 @@ impl<'a> Ground<'a> {
     pub(crate) fn of(host: &'a dyn Host) -> Self {
         let read = host.read_tunables(&[HASH_ENTRIES]).pop().and_then(Result::ok);
         Self {
-            release: host.identity().release.as_deref().and_then(numbers),
+            release: host.identity().release.as_deref().and_then(numbers).or_else(|| installed(host)),
             // Negative in a namespace that shares the host's table.
             hash_entries: read.and_then(|text| text.trim().parse::<i128>().ok()).map(i128::abs),
             free_pages: LazyCell::new(Box::new(|| free_pages(host.files()))),
@@ -104,6 +104,14 @@ fn constant(row: &Tunable) -> Option<String> {
 
 fn shown(values: &[i128]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\t")
+}
+
+/// Returns the newest kernel whose modules are installed, as an image has no running one.
+fn installed(host: &dyn Host) -> Option<(u32, u32)> {
+    let directories =
+        ["/usr/lib/modules", "/lib/modules"].iter().map(|path| host.files().names(path.as_ref()));
+    let names = directories.flatten().flatten();
+    names.filter_map(|name| numbers(name.to_str()?)).max()
 }
 
 /// Reads the first two numbers of a release such as `6.18.44-cloud`.

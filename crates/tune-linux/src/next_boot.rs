@@ -101,7 +101,10 @@ impl Forecast {
         }
         match (self.beginning(&key, start), decision.writes.is_empty()) {
             (Some((text, _)), true) => Predicted { text: Ok(text), source: None },
-            (None, true) => unclear(format!("the kernel computes {} when it starts", start.name)),
+            (None, true) => {
+                let reason = format!("the kernel computes {} when it starts", start.name);
+                Predicted { text: Err(Unread::Computed(reason)), source: None }
+            }
             (beginning, false) => written(&decision, beginning.map(|(text, _)| text).as_deref(), start)
                 .map(|found| found.kept(start.name, self.page))
                 .unwrap_or_else(|| {

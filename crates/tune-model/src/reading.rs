@@ -30,6 +30,8 @@ pub enum Unread {
     OutOfScope(String),
     /// The question does not arise here.
     NotApplicable(String),
+    /// The kernel computes it when it starts, from what there is then.
+    Computed(String),
     /// It cannot be told, for this reason.
     Unclear(String),
 }
@@ -43,6 +45,7 @@ impl Unread {
             | Self::Denied(reason)
             | Self::OutOfScope(reason)
             | Self::NotApplicable(reason)
+            | Self::Computed(reason)
             | Self::Unclear(reason) => reason,
         }
     }

@@ -184,7 +184,7 @@ impl Wanted {
             }
             let subjects: Vec<_> =
                 if self.can_leave_out() { subjects.into_iter().collect() } else { Vec::new() };
-            match prompt::ask("Change this host?", &subjects)? {
+            match prompt::ask("Change this host", &subjects)? {
                 Answer::Apply => return Ok(Some(steps)),
                 Answer::LeaveOut(left_out) => self.options.except.extend(left_out),
                 Answer::Cancel => {
