@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tune_host::{Assessment, Backend, Provision, Targets, Unsolvable, solve_scalar};
 use tune_model::reading::{Layer, Readings, Text, Unread, Values};
-use tune_model::{Effective, Kind, Limits, Quantity, Slot, Storable, Subject};
+use tune_model::{Effective, Kind, Limits, Quantity, Slot, Subject};
 
 /// A look at the values of one layer, with planned values laid over them.
 #[derive(Debug, Clone)]
@@ -44,10 +44,12 @@ impl<'a> View<'a> {
     /// fields are not known in this layer, they stay what they are now, and where that is not known either nothing can
     /// be planned.
     pub fn plan(&mut self, slot: &Slot, value: &str) {
-        let text = self.text(&slot.tunable).or_else(|_| self.as_it_is(&slot.tunable));
-        if text.is_ok() || slot.field.is_none() {
-            let planned = slot.replaced(&text.unwrap_or_default(), value);
-            self.planned.insert(slot.tunable.clone(), planned);
+        match self.text(&slot.tunable).or_else(|_| self.as_it_is(&slot.tunable)) {
+            Err(_) if slot.field.is_some() => {}
+            text => {
+                let text = slot.replaced(&text.unwrap_or_default(), value);
+                self.planned.insert(slot.tunable.clone(), text);
+            }
         }
     }
 
@@ -100,8 +102,10 @@ pub fn slots(backend: &dyn Backend, subject: &Subject) -> Vec<Slot> {
     provision(backend, subject).slots().to_vec()
 }
 
+/// Tells whether a slot's value is no single number: a list, or all fields of a row at once.
 fn is_text(backend: &dyn Backend, slot: &Slot) -> bool {
-    backend.catalog().get(&slot.tunable).is_some_and(tune_model::Tunable::is_text)
+    let row = backend.catalog().get(&slot.tunable);
+    row.is_some_and(|row| row.is_text() || (slot.field.is_none() && row.width() > 1))
 }
 
 /// Returns what a subject amounts to.
@@ -118,7 +122,7 @@ fn native(backend: &dyn Backend, slot: &Slot, view: &View<'_>) -> Effective {
         Err(unread) => return Effective::Unknown(unread.to_string()),
     };
     let kind = if is_text(backend, slot) { Kind::Text } else { Kind::Native };
-    match Quantity::parse(kind, &text) {
+    match Quantity::parse(kind, &text.replace('\t', " ")) {
         Ok(value) => Effective::Exact(value),
         Err(error) => Effective::Unknown(error.to_string()),
     }
@@ -153,8 +157,5 @@ fn solve_native(
     limits: &Limits,
     view: &View<'_>,
 ) -> Result<i128, Unsolvable> {
-    let row = backend.catalog().get(&slot.tunable);
-    let accepted = row.and_then(|row| row.accepted_in(slot.field));
-    let (low, high) = accepted.unwrap_or((i128::from(i32::MIN), i128::from(i32::MAX)));
-    solve_scalar(Kind::Native, &Storable::every(1, low, high), limits, &native(backend, slot, view))
+    solve_scalar(Kind::Native, &backend.native_storable(slot), limits, &native(backend, slot, view))
 }
