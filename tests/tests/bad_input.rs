@@ -467,3 +467,18 @@ fn many_arguments_and_long_ones_are_no_panic() {
         let _ = sandbox.tune(&["--root", &long, "status"]).code(64);
     });
 }
+
+#[test]
+fn a_state_directory_whose_name_is_no_text_is_like_any_other() {
+    use std::os::unix::ffi::OsStrExt;
+    inside(|_| {
+        let state = std::ffi::OsStr::from_bytes(b"/mnt/state-\xff");
+        let run = |words: &[&str]| {
+            let ended = command(&[TUNE]).args(words).arg("--state-dir").arg(state).output().unwrap();
+            assert_eq!(ended.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&ended.stderr));
+        };
+        run(&["status"]);
+        run(&["set", "tcp.keepalive_probes=5", "--yes", "--format", "json"]);
+        run(&["rollback", "--yes"]);
+    });
+}
