@@ -279,6 +279,48 @@ fn a_directory_of_settings_is_made_and_removed_again() {
 }
 
 #[test]
+fn modes_do_not_follow_the_umask() {
+    TestHost::run(Boot::Systemd, |host| {
+        for umask in ["000", "077"] {
+            let image = Image::new(host);
+            fs::remove_dir_all(image.root.join("etc/sysctl.d")).unwrap();
+            let script = format!("umask {umask}; exec \"$@\"");
+            let tune = tune_tests::binary::tune().to_str().unwrap();
+            let words = ["set", "tcp.keepalive_probes=5", "--yes", "--root", image.path()];
+            host.does(&[&["sh", "-c", &script, "sh", tune][..], &words].concat());
+            let mode = |path: &str| fs::metadata(image.root.join(path)).unwrap().mode() & 0o7777;
+            assert_eq!(mode("etc/sysctl.d"), 0o755, "umask {umask}");
+            assert_eq!(mode("etc/sysctl.d/zz-tune.conf"), 0o644, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune"), 0o755, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune/history.jsonl"), 0o644, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune/claims.json"), 0o644, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune/lock"), 0o600, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune/journal/000001.jsonl"), 0o600, "umask {umask}");
+            fs::remove_dir_all(&image.root).unwrap();
+        }
+    });
+}
+
+#[test]
+fn an_image_without_profiles_does_not_borrow_the_hosts() {
+    TestHost::run(Boot::Systemd, |host| {
+        let image = Image::new(host);
+        fs::remove_dir_all(image.root.join("etc/tune")).unwrap();
+        host.tune(&["apply", "own", "--yes", "--root", image.path()]).exits(65);
+        host.tune(&["profile", "show", "own"]).exits(0);
+    });
+}
+
+#[test]
+fn the_running_system_is_no_image() {
+    TestHost::run(Boot::Systemd, |host| {
+        for root in ["/", "/etc/..", "/proc/self/root"] {
+            host.tune(&["recover", "--root", root]).exits(64).says("the running system");
+        }
+    });
+}
+
+#[test]
 fn what_is_no_image_is_refused() {
     TestHost::run(Boot::Systemd, |host| {
         host.tune(&["audit", "web-server", "--root", "/mnt/none-such"]).exits(64).says("/mnt/none-such");

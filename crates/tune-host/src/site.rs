@@ -241,7 +241,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(outside.path().join("web-server.toml"), TEXT).unwrap();
         let library = SiteLibrary::inside(root.path(), outside.path());
-        assert!(!library.find("web-server").unwrap().unwrap().shadows_built_in, "the directory is the host's");
+        assert!(
+            !library.find("web-server").unwrap().unwrap().shadows_built_in,
+            "the directory is the host's"
+        );
         assert_eq!(library.names(), SiteLibrary::new("/none-such").names());
 
         let profiles = root.path().join("profiles");
