@@ -9,6 +9,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tune_tests::binary::Ran;
 use tune_tests::files::{self, FileStates};
 use tune_tests::namespace::{Boot, TestHost};
 
@@ -147,6 +148,34 @@ fn the_host_and_a_namespace_hold_their_own() {
         assert_eq!(read_in(host, "/run/netns/blue", FIN), "20");
         host.tune(&["off", "--netns", "blue", "--yes"]).exits(0);
         assert_eq!(read_in(host, "/run/netns/blue", FIN), "60");
+    });
+}
+
+#[test]
+fn boot_files_belong_to_the_host_wherever_they_are_written_from() {
+    TestHost::run(Boot::Systemd, |host| {
+        let before = host.everything();
+        host.does(&["ip", "netns", "add", "blue"]);
+        let inside = |words: &[&str]| {
+            let mut command = host.command("nsenter");
+            command.arg("--net=/run/netns/blue").arg(tune_tests::binary::tune()).args(words);
+            Ran::of(command.arg("--state-dir").arg(host.state()))
+        };
+        inside(&["set", "tcp.keepalive_probes=5", "--boot-only", "--yes"]).exits(0);
+        let claims = fs::read_to_string(host.state().join("claims.json")).unwrap();
+        assert!(claims.contains("\"host\"") && !claims.contains("netns:"), "{claims}");
+        // The host goes on where the namespace left off.
+        host.tune(&["set", "tcp.keepalive_idle=10min", "--boot-only", "--yes"]).exits(0);
+        let ours = fs::read_to_string("/etc/sysctl.d/zz-tune.conf").unwrap();
+        assert!(ours.contains("keepalive_probes = 5") && ours.contains("keepalive_time = 600"), "{ours}");
+        host.tune(&["rollback", "1", "--yes"]).exits(0);
+        inside(&["rollback", "--yes"]).exits(0);
+        host.everything().same_as(&before, "after both were taken back");
+        // A change of both is taken back where it was made.
+        inside(&["set", "tcp.keepalive_probes=5", "--yes"]).exits(0);
+        host.tune(&["rollback", "--yes"]).exits(1).says("in another network namespace");
+        inside(&["rollback", "--yes"]).exits(0);
+        host.everything().same_as(&before, "after the namespace's rollback");
     });
 }
 
