@@ -201,6 +201,12 @@ const BAD_LINES: &[BadLine] = &[
     (&["apply"], 64, &["name a profile", "web-server"]),
     (&["apply", "web-server"], 64, &["nobody is there to be asked", "--yes", "--dry-run"]),
     (&["apply", "web-server", "--yes", "--runtime-only", "--boot-only"], 64, &["--boot-only"]),
+    (
+        &["--root", "/mnt", "set", "tcp.keepalive_probes=5", "--yes", "--netns", "1"],
+        64,
+        &["--netns", "--root"],
+    ),
+    (&["--ram", "4GiB", "set", "tcp.keepalive_probes=5", "--yes"], 64, &["--ram", "--root DIR"]),
     (&["apply", "web-server", "--yes", "--only", "tcp.fin_wait_2_timout"], 64, &["tcp.fin_wait_2_timeout"]),
     (&["--netns", "nosuch", "status"], 1, &["no network namespace \"nosuch\"", "ip netns list"]),
     (&["--netns", "../../etc/passwd", "status"], 1, &["no network namespace"]),

@@ -275,6 +275,7 @@ fn an_image_is_tuned_and_nothing_else() {
         assert!(!ours.contains("somaxconn"), "{ours}");
         assert_eq!(image.differences().len(), 2);
         with_ram(&["audit", "site-web"]).exits(0);
+        host.tune(&["--root", image.path(), "audit", "site-web", "--ram", "16GiB"]).exits(0);
         let again =
             with_ram(&["apply", "site-web", "--yes", "--take-over", "--format", "json"]).exits(0).json();
         assert_eq!(again["changed"], false);

@@ -181,7 +181,20 @@ pub(crate) fn profile_ref(profile: &Profile) -> ProfileRef {
     }
 }
 
+/// Global arguments may stand before and after the command, and clap holds only those of one side together.
+fn consistent(global: &Global) -> Result<(), CliError> {
+    let wrong = match (&global.netns, &global.root, &global.ram) {
+        (Some(_), Some(_), _) => "--netns and --root cannot be used together",
+        (_, None, Some(_)) => {
+            "--ram says how much memory the machine of an image has; name the image: --root DIR"
+        }
+        _ => return Ok(()),
+    };
+    Err(CliError::usage(wrong))
+}
+
 fn host(global: &Global) -> Result<LiveHost, CliError> {
+    consistent(global)?;
     if let Some(name) = &global.netns {
         return Ok(LiveHost::namespace(name)?);
     }
