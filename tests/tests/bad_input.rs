@@ -201,6 +201,12 @@ const BAD_LINES: &[BadLine] = &[
     (&["apply"], 64, &["name a profile", "web-server"]),
     (&["apply", "web-server"], 64, &["nobody is there to be asked", "--yes", "--dry-run"]),
     (&["apply", "web-server", "--yes", "--runtime-only", "--boot-only"], 64, &["--boot-only"]),
+    (
+        &["--root", "/mnt", "set", "tcp.keepalive_probes=5", "--yes", "--netns", "1"],
+        64,
+        &["--netns", "--root"],
+    ),
+    (&["--ram", "4GiB", "set", "tcp.keepalive_probes=5", "--yes"], 64, &["--ram", "--root DIR"]),
     (&["apply", "web-server", "--yes", "--only", "tcp.fin_wait_2_timout"], 64, &["tcp.fin_wait_2_timeout"]),
     (&["--netns", "nosuch", "status"], 1, &["no network namespace \"nosuch\"", "ip netns list"]),
     (&["--netns", "../../etc/passwd", "status"], 1, &["no network namespace"]),
@@ -465,5 +471,20 @@ fn many_arguments_and_long_ones_are_no_panic() {
         let _ = sandbox.tune(&["audit", &format!("./{long}")]).code(65);
         let _ = sandbox.tune(&["--netns", &long, "status"]).code(1);
         let _ = sandbox.tune(&["--root", &long, "status"]).code(64);
+    });
+}
+
+#[test]
+fn a_state_directory_whose_name_is_no_text_is_like_any_other() {
+    use std::os::unix::ffi::OsStrExt;
+    inside(|_| {
+        let state = std::ffi::OsStr::from_bytes(b"/mnt/state-\xff");
+        let run = |words: &[&str]| {
+            let ended = command(&[TUNE]).args(words).arg("--state-dir").arg(state).output().unwrap();
+            assert_eq!(ended.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&ended.stderr));
+        };
+        run(&["status"]);
+        run(&["set", "tcp.keepalive_probes=5", "--yes", "--format", "json"]);
+        run(&["rollback", "--yes"]);
     });
 }

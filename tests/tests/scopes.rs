@@ -9,6 +9,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tune_tests::binary::Ran;
 use tune_tests::files::{self, FileStates};
 use tune_tests::namespace::{Boot, TestHost};
 
@@ -150,6 +151,34 @@ fn the_host_and_a_namespace_hold_their_own() {
     });
 }
 
+#[test]
+fn boot_files_belong_to_the_host_wherever_they_are_written_from() {
+    TestHost::run(Boot::Systemd, |host| {
+        let before = host.everything();
+        host.does(&["ip", "netns", "add", "blue"]);
+        let inside = |words: &[&str]| {
+            let mut command = host.command("nsenter");
+            command.arg("--net=/run/netns/blue").arg(tune_tests::binary::tune()).args(words);
+            Ran::of(command.arg("--state-dir").arg(host.state()))
+        };
+        inside(&["set", "tcp.keepalive_probes=5", "--boot-only", "--yes"]).exits(0);
+        let claims = fs::read_to_string(host.state().join("claims.json")).unwrap();
+        assert!(claims.contains("\"host\"") && !claims.contains("netns:"), "{claims}");
+        // The host goes on where the namespace left off.
+        host.tune(&["set", "tcp.keepalive_idle=10min", "--boot-only", "--yes"]).exits(0);
+        let ours = fs::read_to_string("/etc/sysctl.d/zz-tune.conf").unwrap();
+        assert!(ours.contains("keepalive_probes = 5") && ours.contains("keepalive_time = 600"), "{ours}");
+        host.tune(&["rollback", "1", "--yes"]).exits(0);
+        inside(&["rollback", "--yes"]).exits(0);
+        host.everything().same_as(&before, "after both were taken back");
+        // A change of both is taken back where it was made.
+        inside(&["set", "tcp.keepalive_probes=5", "--yes"]).exits(0);
+        host.tune(&["rollback", "--yes"]).exits(1).says("in another network namespace");
+        inside(&["rollback", "--yes"]).exits(0);
+        host.everything().same_as(&before, "after the namespace's rollback");
+    });
+}
+
 /// The skeleton of an installed system with links of all kinds, which lead inside of it.
 struct Image {
     root: PathBuf,
@@ -246,6 +275,7 @@ fn an_image_is_tuned_and_nothing_else() {
         assert!(!ours.contains("somaxconn"), "{ours}");
         assert_eq!(image.differences().len(), 2);
         with_ram(&["audit", "site-web"]).exits(0);
+        host.tune(&["--root", image.path(), "audit", "site-web", "--ram", "16GiB"]).exits(0);
         let again =
             with_ram(&["apply", "site-web", "--yes", "--take-over", "--format", "json"]).exits(0).json();
         assert_eq!(again["changed"], false);
@@ -275,6 +305,48 @@ fn a_directory_of_settings_is_made_and_removed_again() {
         let mut now = files::below(&image.root);
         now.retain(|path, _| !path.starts_with(image.root.join("srv/lib/tune")));
         assert_eq!(files::differences(&before, &now), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn modes_do_not_follow_the_umask() {
+    TestHost::run(Boot::Systemd, |host| {
+        for umask in ["000", "077"] {
+            let image = Image::new(host);
+            fs::remove_dir_all(image.root.join("etc/sysctl.d")).unwrap();
+            let script = format!("umask {umask}; exec \"$@\"");
+            let tune = tune_tests::binary::tune().to_str().unwrap();
+            let words = ["set", "tcp.keepalive_probes=5", "--yes", "--root", image.path()];
+            host.does(&[&["sh", "-c", &script, "sh", tune][..], &words].concat());
+            let mode = |path: &str| fs::metadata(image.root.join(path)).unwrap().mode() & 0o7777;
+            assert_eq!(mode("etc/sysctl.d"), 0o755, "umask {umask}");
+            assert_eq!(mode("etc/sysctl.d/zz-tune.conf"), 0o644, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune"), 0o755, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune/history.jsonl"), 0o644, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune/claims.json"), 0o644, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune/lock"), 0o600, "umask {umask}");
+            assert_eq!(mode("srv/lib/tune/journal/000001.jsonl"), 0o600, "umask {umask}");
+            fs::remove_dir_all(&image.root).unwrap();
+        }
+    });
+}
+
+#[test]
+fn an_image_without_profiles_does_not_borrow_the_hosts() {
+    TestHost::run(Boot::Systemd, |host| {
+        let image = Image::new(host);
+        fs::remove_dir_all(image.root.join("etc/tune")).unwrap();
+        host.tune(&["apply", "own", "--yes", "--root", image.path()]).exits(65);
+        host.tune(&["profile", "show", "own"]).exits(0);
+    });
+}
+
+#[test]
+fn the_running_system_is_no_image() {
+    TestHost::run(Boot::Systemd, |host| {
+        for root in ["/", "/etc/..", "/proc/self/root"] {
+            host.tune(&["recover", "--root", root]).exits(64).says("the running system");
+        }
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tune_host::{Backend, Host, Isolation, Scope};
+use tune_host::Backend;
 use tune_model::claim::{Claim, Holding, ScopeClaims};
 use tune_model::finding::Finding;
 use tune_model::plan::{Plan, Refusal, RefusalKind};
@@ -28,8 +28,7 @@ impl Engine<'_> {
         held: Held<'_>,
         options: &Options,
     ) -> Result<Plan, String> {
-        let scope = self.scope_name();
-        let before = held.claims.scope(&scope);
+        let before = self.claims_here(held.claims);
         let mut names = wish::tunables_of(self.backend, profiles);
         names.extend(needed_tunables(self.backend, &before));
         let readings = self.backend.read(self.host, &names, &before);
@@ -40,7 +39,7 @@ impl Engine<'_> {
 
         let computed = |wish: &Wish| computed(self.backend, wish, &readings);
         let mut sorted = sort_out(&wishes, &findings, options, &computed);
-        sorted.refusals.extend(leak(self.backend, self.host, options));
+        sorted.refusals.extend(leak(self, options));
         let applied: BTreeSet<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
         let edit =
             Edit { engine: self, held, options, readings: &readings, before: &before, applied: &applied };
@@ -49,7 +48,7 @@ impl Engine<'_> {
         let mut after = settled.after;
         renumber(&mut after, &settled.moved, &applied, held.transaction);
         let mut claims = held.claims.clone();
-        claims.set_scope(&scope, after);
+        self.put_claims(&mut claims, after);
         leave_out(&mut findings, options);
         let mut plan = Plan {
             findings,
@@ -176,12 +175,8 @@ fn reason(finding: &Finding) -> String {
 }
 
 /// A private network namespace over the host's files: a boot file written there would change the host.
-fn leak(backend: &dyn Backend, host: &dyn Host, options: &Options) -> Option<Refusal> {
-    let leaks = *host.scope() == Scope::Own
-        && matches!(host.isolation(), Isolation::NetworkOnly | Isolation::Unknown)
-        && backend.has_boot_layer(host)
-        && options.changes(Layer::Runtime)
-        && options.changes(Layer::Boot);
+fn leak(engine: &Engine<'_>, options: &Options) -> Option<Refusal> {
+    let leaks = options.changes(Layer::Runtime) && options.changes(Layer::Boot) && engine.would_leak();
     leaks.then(|| Refusal {
         kind: RefusalKind::WouldLeak,
         subject: None,

@@ -20,11 +20,14 @@ pub use options::{Held, Options};
 pub use possible::impossible;
 pub use release::{Release, forget};
 
-use tune_host::{Backend, Host, Scope};
-use tune_model::claim::ScopeClaims;
+use tune_host::{Backend, Host, Isolation, Scope};
+use tune_model::claim::{Claims, ScopeClaims};
 use tune_model::finding::Finding;
 use tune_model::profile::{Profile, Scale};
 use tune_model::{Layer, Mutability, Status, Verdict};
+
+/// The scope of the host's values and boot files.
+const HOST: &str = "host";
 
 /// A host and the backend that knows its system.
 #[derive(Clone, Copy)]
@@ -53,8 +56,45 @@ impl Engine<'_> {
     pub fn scope_name(&self) -> String {
         match self.host.namespace() {
             Some(namespace) => format!("netns:{}:{}", namespace.device, namespace.inode),
-            None => "host".to_owned(),
+            None => HOST.to_owned(),
         }
+    }
+
+    /// Returns the name under which claims on the next boot are kept: the boot files are those that the process sees,
+    /// whatever its network namespace is.
+    fn boot_scope_name(&self) -> String {
+        match self.host.scope() {
+            Scope::Namespace(_) => self.scope_name(),
+            _ => HOST.to_owned(),
+        }
+    }
+
+    /// Returns the claims on the values that are looked at, and on the boot files.
+    #[must_use]
+    pub fn claims_here(&self, claims: &Claims) -> ScopeClaims {
+        let ScopeClaims { boot, files, directories, .. } = claims.scope(&self.boot_scope_name());
+        ScopeClaims { boot, files, directories, ..claims.scope(&self.scope_name()) }
+    }
+
+    /// Puts claims back where [`Engine::claims_here`] found them.
+    fn put_claims(&self, claims: &mut Claims, here: ScopeClaims) {
+        let (scope, boot_scope) = (self.scope_name(), self.boot_scope_name());
+        if scope == boot_scope {
+            claims.set_scope(&scope, here);
+            return;
+        }
+        let ScopeClaims { runtime, boot, files, directories } = here;
+        claims.set_scope(&scope, ScopeClaims { runtime, ..claims.scope(&scope) });
+        claims.set_scope(&boot_scope, ScopeClaims { boot, files, directories, ..claims.scope(&boot_scope) });
+    }
+
+    /// Tells whether the process is in a network namespace of its own and sees the host's boot files: a change of
+    /// both would reach further than the namespace.
+    #[must_use]
+    pub fn would_leak(&self) -> bool {
+        *self.host.scope() == Scope::Own
+            && matches!(self.host.isolation(), Isolation::NetworkOnly | Isolation::Unknown)
+            && self.backend.has_boot_layer(self.host)
     }
 
     /// Tells whether there is a running kernel, or a next boot, in the host's scope.

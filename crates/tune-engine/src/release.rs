@@ -33,8 +33,7 @@ impl Engine<'_> {
     /// Plans to drop claims: each value goes to what the remaining claims need, or to what was there before.
     #[must_use]
     pub fn plan_release(&self, release: &Release, held: Held<'_>, options: &Options) -> Plan {
-        let scope = self.scope_name();
-        let before = held.claims.scope(&scope);
+        let before = self.claims_here(held.claims);
         let readings = self.backend.read(self.host, &needed_tunables(self.backend, &before), &before);
         let mut after = before.clone();
         let mut released = BTreeMap::new();
@@ -60,7 +59,7 @@ impl Engine<'_> {
         }
         .settle();
         let mut claims = held.claims.clone();
-        claims.set_scope(&scope, settled.after);
+        self.put_claims(&mut claims, settled.after);
         let plan = Plan {
             findings: Vec::new(),
             steps: settled.steps,

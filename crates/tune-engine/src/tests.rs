@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use tune_host::{FakeHost, Host, Machine};
+use tune_host::{FakeHost, Host, Isolation, Machine};
 use tune_model::plan::{Effect, Plan};
 use tune_model::profile::{self, BuiltIn};
 use tune_model::{Catalog, Claims, Profile, Setting, Subject, System};
@@ -68,4 +68,26 @@ fn taking_back_what_only_took_a_line_over_gives_the_line_back() {
     let held = Held { claims: &claims, transaction: 3, boot_id: &boot_id };
     carry_out(&host, &engine.plan_release(&Release::Transaction(2), held, &Options::default()));
     assert_eq!(text(&host, LATER), line);
+}
+
+#[test]
+fn boot_files_written_from_a_network_namespace_are_held_by_the_host() {
+    let inside = host().with_isolation(Isolation::NetworkOnly);
+    let backend = backend_for(&inside).unwrap();
+    let engine = Engine { backend: &*backend, host: &inside };
+    let boot_id = inside.boot_id();
+    let plan = |claims: &Claims, options: Options| {
+        let held = Held { claims, transaction: 1, boot_id: &boot_id };
+        let options = Options { only: only_fin_wait_2().only, ..options };
+        engine.plan_apply(&[web_server()], held, &options).unwrap()
+    };
+    let boot_only = || Options { boot_only: true, ..Options::default() };
+    let claims = plan(&Claims::default(), boot_only()).claims.unwrap();
+    assert_eq!(claims.scopes.keys().collect::<Vec<_>>(), ["host"]);
+
+    let both = plan(&claims, Options { runtime_only: true, ..Options::default() }).claims.unwrap();
+    let own = both.scope(&engine.scope_name());
+    assert!(own.boot.is_empty() && own.files.is_empty() && !own.runtime.is_empty());
+    assert_eq!(both.scope("host"), claims.scope("host"));
+    assert!(engine.would_leak());
 }

@@ -241,7 +241,7 @@ impl Story {
 
     fn audit(&mut self, rest: &str) {
         let (names, _) = arguments(rest);
-        let claims = self.claims.scope(&self.engine().scope_name());
+        let claims = self.engine().claims_here(&self.claims);
         let found = self.engine().audit(&self.named(&names), &claims, None).unwrap();
         for finding in &found {
             self.finding(finding);
@@ -364,7 +364,7 @@ impl Story {
     }
 
     fn show_claims(&mut self) {
-        let claims = self.claims.scope(&self.engine().scope_name());
+        let claims = self.engine().claims_here(&self.claims);
         for (layer, holdings) in [("runtime", claims.runtime), ("boot", claims.boot)] {
             for (slot, holding) in holdings {
                 let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());

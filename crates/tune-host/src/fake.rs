@@ -376,6 +376,7 @@ impl FakeHost {
     }
 
     fn is_gone(&self, namespace: Option<&Namespace>) -> bool {
+        let namespace = namespace.filter(|namespace| **namespace != own_namespace());
         let wanted = namespace.map(|namespace| (namespace.device, namespace.inode));
         wanted.is_some() && !self.tunables.borrow().keys().any(|(namespace, _)| *namespace == wanted)
     }
@@ -422,7 +423,13 @@ impl FakeHost {
     }
 }
 
+/// The network namespace of a process that has one of its own.
+fn own_namespace() -> Namespace {
+    Namespace { name: String::new(), device: 4, inode: 4_026_532_000 }
+}
+
 fn key(namespace: Option<&Namespace>, name: &str) -> Key {
+    let namespace = namespace.filter(|namespace| **namespace != own_namespace());
     (namespace.map(|namespace| (namespace.device, namespace.inode)), name.to_owned())
 }
 
@@ -457,7 +464,8 @@ impl Host for FakeHost {
     }
 
     fn namespace(&self) -> Option<Namespace> {
-        self.chosen().cloned()
+        let own = self.scope == Scope::Own && self.isolation != Isolation::None;
+        self.chosen().cloned().or_else(|| own.then(own_namespace))
     }
 
     fn isolation(&self) -> Isolation {

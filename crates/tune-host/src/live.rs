@@ -229,7 +229,7 @@ impl Machine for LiveHost {
 
     fn set_directory(&self, path: &Path, present: bool) -> Result<(), FileError> {
         let real = self.locate(path)?;
-        let changed = if present { std::fs::create_dir(&real) } else { std::fs::remove_dir(&real) };
+        let changed = if present { replace::make_directory(&real) } else { std::fs::remove_dir(&real) };
         changed.and_then(|()| replace::sync_parent(&real)).map_err(|error| write_error(path, &error))
     }
 }

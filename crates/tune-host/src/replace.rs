@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tune_model::plan::{Bytes, FileImage};
@@ -41,6 +41,15 @@ fn write_new(path: &Path, image: &FileImage) -> io::Result<()> {
         xattr::set(path, name, &value.0)?;
     }
     file.sync_all()
+}
+
+/// Makes a directory that all may read and its owner alone may write, whatever the umask is.
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
+    const MODE: u32 = 0o755;
+    fs::DirBuilder::new().mode(MODE).create(path)?;
+    fs::set_permissions(path, Permissions::from_mode(MODE)).inspect_err(|_| {
+        let _ = fs::remove_dir(path);
+    })
 }
 
 /// Makes the directory entry of `path` durable.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::files::plain;
+use crate::files::{FileError, RootedFiles, plain};
 use tune_model::profile::{BuiltIn, Library, LibraryError, ProfileText, Source};
 
 /// The most that is read of a profile.
@@ -54,13 +54,19 @@ fn sudo() -> &'static str {
 /// Profiles of a site's directory, which go before the built-in ones.
 #[derive(Debug, Clone)]
 pub struct SiteLibrary {
+    files: RootedFiles,
     directory: PathBuf,
 }
 
 impl SiteLibrary {
     /// Looks profiles up in `directory`, then among the built-in ones.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self::inside("/", directory)
+    }
+
+    /// Looks profiles up in `directory` of the system below `root`, whose symbolic links lead inside of it.
+    pub fn inside(root: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
+        Self { files: RootedFiles::new(root), directory: directory.into() }
     }
 
     /// Reads a profile from a file named on the command line.
@@ -96,17 +102,35 @@ impl SiteLibrary {
         self.directory.join(format!("{name}.toml"))
     }
 
+    /// Returns where a path really is, or `None` where the way to it does not exist.
+    fn locate(&self, path: &Path) -> Result<Option<PathBuf>, SiteError> {
+        match self.files.locate(path) {
+            Err(FileError::Missing(_)) => Ok(None),
+            Err(error) => Err(SiteError::Unreadable { path: path.to_owned(), reason: error.to_string() }),
+            Ok(real) => Ok(Some(real)),
+        }
+    }
+
     /// Reads the files that override single keys of a profile, in byte order of their names.
     fn dropins(&self, name: &str) -> Result<Vec<(PathBuf, String)>, SiteError> {
         let directory = self.directory.join(format!("{name}.d"));
-        let mut paths: Vec<PathBuf> = match std::fs::read_dir(&directory) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        let Some(real) = self.locate(&directory)? else { return Ok(Vec::new()) };
+        let mut paths: Vec<PathBuf> = match std::fs::read_dir(&real) {
+            Ok(entries) => entries.flatten().map(|entry| directory.join(entry.file_name())).collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(SiteError::Unreadable { path: directory, reason: plain(&error) }),
+            Err(error) => return Err(SiteError::Unreadable { path: real, reason: plain(&error) }),
         };
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
         paths.sort();
-        paths.into_iter().map(|path| Ok((path.clone(), read(&path)?))).collect()
+        paths.into_iter().map(|path| self.read(&path)).collect()
+    }
+
+    /// Reads a file of the directory, and says where it really is.
+    fn read(&self, path: &Path) -> Result<(PathBuf, String), SiteError> {
+        let missing = || SiteError::Unreadable { path: path.to_owned(), reason: "no such file".to_owned() };
+        let real = self.locate(path)?.ok_or_else(missing)?;
+        let text = read(&real)?;
+        Ok((real, text))
     }
 }
 
@@ -116,7 +140,8 @@ impl Library for SiteLibrary {
         if name.contains('/') || name.starts_with('.') {
             return Ok(built_in);
         }
-        let path = self.path_of(name);
+        let located = self.locate(&self.path_of(name)).map_err(|error| library_error(name, error))?;
+        let path = located.unwrap_or_default();
         let own = match read(&path) {
             Ok(text) => Some(ProfileText {
                 name: name.to_owned(),
@@ -135,7 +160,8 @@ impl Library for SiteLibrary {
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let directory = self.locate(&self.directory).ok().flatten();
+        let entries = directory.map(std::fs::read_dir).into_iter().flatten().flatten().flatten();
         let own =
             entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()));
         let mut names: Vec<_> = own.filter(|name| !name.starts_with('.')).chain(BuiltIn.names()).collect();
@@ -206,5 +232,34 @@ mod tests {
         let round = directory.path().join("round");
         std::os::unix::fs::symlink("round", &round).unwrap();
         assert!(SiteLibrary::new(round).find("web-server").is_err());
+    }
+
+    #[test]
+    fn profiles_of_an_image_come_from_inside_of_it() {
+        const TEXT: &str = "name = \"web-server\"\nsummary = \"outside\"\n";
+        let outside = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("web-server.toml"), TEXT).unwrap();
+        let library = SiteLibrary::inside(root.path(), outside.path());
+        assert!(
+            !library.find("web-server").unwrap().unwrap().shadows_built_in,
+            "the directory is the host's"
+        );
+        assert_eq!(library.names(), SiteLibrary::new("/none-such").names());
+
+        let profiles = root.path().join("profiles");
+        std::fs::create_dir_all(profiles.join("baseline.d")).unwrap();
+        let target = outside.path().join("web-server.toml");
+        for link in ["web-server.toml", "baseline.d/10-site.toml"] {
+            std::os::unix::fs::symlink(&target, profiles.join(link)).unwrap();
+        }
+        let library = SiteLibrary::inside(root.path(), "/profiles");
+        assert!(!library.find("web-server").unwrap().unwrap().shadows_built_in, "the link led outside");
+        assert!(library.find("baseline").is_err(), "the link led outside");
+        let moved = root.path().join(target.strip_prefix("/").unwrap());
+        std::fs::create_dir_all(moved.parent().unwrap()).unwrap();
+        std::fs::write(&moved, TEXT).unwrap();
+        assert!(library.find("web-server").unwrap().unwrap().shadows_built_in);
+        assert_eq!(library.find("baseline").unwrap().unwrap().dropins.len(), 1);
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn memory(files: &dyn Files) -> Option<u64> {
     let text = String::from_utf8_lossy(&text).into_owned();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = total.split_whitespace().next()?.parse().ok()?;
-    Some(kib << 10)
+    kib.checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -33,13 +33,13 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Look at a network namespace: its name, or the id of a process in it. Running kernel only.
-    #[arg(long, global = true, value_name = "NAME|PID", conflicts_with = "root")]
+    #[arg(long, global = true, value_name = "NAME|PID")]
     pub(crate) netns: Option<String>,
     /// Look at an offline image below DIR. Boot files only.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// The memory of the machine that the image is for, such as 16GiB.
-    #[arg(long, global = true, value_name = "SIZE", requires = "root")]
+    #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) ram: Option<String>,
     /// Say more on standard error; twice for still more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -35,13 +35,12 @@ impl Context {
         let backend = tune_engine::backend_for(&host).ok_or_else(|| {
             CliError::failed("tune does not know this system").hint("it knows Linux; see tune --help")
         })?;
-        let inside = |path: &str| host.locate(Path::new(path)).unwrap_or_else(|_| path.into());
         let state = match &global.state_dir {
             Some(named) => std::path::absolute(named)
                 .map_err(|error| CliError::usage(format!("--state-dir {}: {error}", named.display())))?,
             None => state_directory(&host),
         };
-        let library = SiteLibrary::new(inside("/etc/tune/profiles"));
+        let library = SiteLibrary::inside(root_of(&host), "/etc/tune/profiles");
         let scope = match (&global.netns, &global.root) {
             (Some(name), _) => format!("netns:{name}"),
             (None, Some(root)) => format!("root:{}", root.display()),
@@ -182,13 +181,34 @@ pub(crate) fn profile_ref(profile: &Profile) -> ProfileRef {
     }
 }
 
+/// Global arguments may stand before and after the command, and clap holds only those of one side together.
+fn consistent(global: &Global) -> Result<(), CliError> {
+    let wrong = match (&global.netns, &global.root, &global.ram) {
+        (Some(_), Some(_), _) => "--netns and --root cannot be used together",
+        (_, None, Some(_)) => {
+            "--ram says how much memory the machine of an image has; name the image: --root DIR"
+        }
+        _ => return Ok(()),
+    };
+    Err(CliError::usage(wrong))
+}
+
 fn host(global: &Global) -> Result<LiveHost, CliError> {
+    consistent(global)?;
     if let Some(name) = &global.netns {
         return Ok(LiveHost::namespace(name)?);
     }
     let Some(root) = &global.root else { return Ok(LiveHost::own()) };
     if !root.is_dir() {
         return Err(CliError::usage(format!("--root {}: there is no such directory", root.display())));
+    }
+    if is_the_running_root(root) {
+        // Its live values would be taken for those of an earlier boot, and given up.
+        return Err(CliError::usage(format!(
+            "--root {}: this is the running system, no image",
+            root.display()
+        ))
+        .hint("leave --root out; to change the boot files only: --boot-only"));
     }
     let root = std::path::absolute(root).map_err(|error| CliError::usage(error.to_string()))?;
     let ram = match &global.ram {
@@ -202,6 +222,12 @@ fn host(global: &Global) -> Result<LiveHost, CliError> {
     Ok(LiveHost::image(root, ram))
 }
 
+fn is_the_running_root(root: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    identity(root) == identity(Path::new("/"))
+}
+
 fn own_scope(host: &LiveHost) -> String {
     match host.namespace() {
         Some(namespace) => format!("netns:[{}]", namespace.inode),
@@ -209,15 +235,17 @@ fn own_scope(host: &LiveHost) -> String {
     }
 }
 
+fn root_of(host: &LiveHost) -> &Path {
+    match host.scope() {
+        tune_host::Scope::Image(root) => root,
+        _ => Path::new("/"),
+    }
+}
+
 fn state_directory(host: &LiveHost) -> PathBuf {
     const DEFAULT: &str = "/var/lib/tune";
-    host.locate(Path::new(DEFAULT)).unwrap_or_else(|_| {
-        // Its parent does not exist in the image; the path says so when it is needed.
-        match host.scope() {
-            tune_host::Scope::Image(root) => root.join(&DEFAULT[1..]),
-            _ => DEFAULT.into(),
-        }
-    })
+    // Where its parent does not exist in the image the path says so when it is needed.
+    host.locate(Path::new(DEFAULT)).unwrap_or_else(|_| root_of(host).join(&DEFAULT[1..]))
 }
 
 /// Returns the width of the terminal, where there is one.

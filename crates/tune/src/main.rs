@@ -73,9 +73,14 @@ fn usage(error: &clap::Error) -> Result<u8, CliError> {
 
 /// Tells whether JSON was asked for, also on a command line that cannot be understood.
 fn wants_json() -> bool {
-    let arguments: Vec<_> = std::env::args().collect();
+    let arguments: Vec<_> = typed().collect();
     let pairs = arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
     pairs || arguments.iter().any(|argument| argument == "--format=json")
+}
+
+/// Returns the command line as typed; what is no UTF-8 is legible at least.
+pub(crate) fn typed() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned())
 }
 
 fn fail(error: &ErrorReport, json: bool) -> u8 {

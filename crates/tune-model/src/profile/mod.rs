@@ -247,7 +247,7 @@ impl Scale {
     #[must_use]
     pub const fn gib_of_ram(self) -> u64 {
         const GIB: u64 = 1 << 30;
-        let rounded = (self.ram + GIB / 2) / GIB;
+        let rounded = self.ram.saturating_add(GIB / 2) / GIB;
         if rounded == 0 { 1 } else { rounded }
     }
 }

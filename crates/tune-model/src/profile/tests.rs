@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::testing::{MISTAKES, catalogs, mistake, mistakes, only, profile};
-use super::{Bound, InMemory, Wanted, check};
+use super::{Bound, InMemory, Scale, Wanted, check};
 use crate::quantity::Quantity;
 
 const TEN: &str = r#"name = "q"
@@ -199,4 +199,13 @@ proptest::proptest! {
         let to = VALID.floor_char_boundary((at + cut).min(VALID.len()));
         never_panics(&format!("{}{paste}{}", &VALID[..from], &VALID[to..]));
     }
+}
+
+#[test]
+fn no_amount_of_memory_overflows_a_scaled_bound() {
+    let each = Quantity::Bytes(u64::MAX);
+    let bound = Bound::PerGibOfRam { each: each.clone(), min: None, max: None };
+    let wanted = Wanted::Within { at_least: Some(bound), at_most: None, prefer: None };
+    let limits = wanted.limits(Scale { ram: u64::MAX, page: 4096 }).unwrap();
+    assert_eq!(limits.at_least, Some(each));
 }

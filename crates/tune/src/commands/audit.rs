@@ -15,8 +15,7 @@ pub(crate) fn run(context: &Context, names: &[String], only: Option<OnlyLayer>) 
         OnlyLayer::Runtime => Layer::Runtime,
         OnlyLayer::Boot => Layer::Boot,
     });
-    let findings =
-        engine.audit(&profiles, &claims.scope(&engine.scope_name()), only).map_err(CliError::failed)?;
+    let findings = engine.audit(&profiles, &engine.claims_here(&claims), only).map_err(CliError::failed)?;
     let report = AuditReport {
         host: context.host_ref(),
         profiles: profiles.iter().map(profile_ref).collect(),

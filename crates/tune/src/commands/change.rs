@@ -277,13 +277,13 @@ fn foreign_scope(context: &Context) -> Result<(), CliError> {
 
 /// Returns the transaction store's view of who is at work.
 pub(crate) fn command_line() -> String {
-    std::env::args().collect::<Vec<_>>().join(" ")
+    crate::typed().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns what to type to have a dry run done: what was typed, without what made it dry, and the transaction's number
 /// where it was left to `tune`.
 pub(crate) fn again(transaction: Option<u64>) -> String {
-    let typed = std::env::args().skip(1);
+    let typed = crate::typed().skip(1);
     retyped(typed.chain(transaction.map(|id| id.to_string())))
 }
 

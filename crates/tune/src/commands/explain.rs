@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, name: &str) -> Result<u8, CliError> {
     let subject = subject(context, name)?;
     let (claims, _) = context.claims_seen();
     let engine = context.engine();
-    let found = engine.overview_of(&subject, &claims.scope(&engine.scope_name()));
+    let found = engine.overview_of(&subject, &engine.claims_here(&claims));
     let (meaning, takes, stands_in) = match &subject {
         Subject::Setting(setting) => (
             Some(setting.meaning().to_owned()),

@@ -16,7 +16,13 @@ pub(crate) fn run(context: &Context, named: &[String], undo: &Undo) -> Result<u8
     if let Some(reason) = unseen {
         return Err(CliError::failed(reason));
     }
-    let active = holders(&claims.scope(&context.engine().scope_name()));
+    // The boot files are the host's, and so is what holds them.
+    let runtime_only = context.engine().would_leak();
+    let mut here = context.engine().claims_here(&claims);
+    if runtime_only {
+        here.boot.clear();
+    }
+    let active = holders(&here);
     if let Some(unknown) = named.iter().find(|name| !active.contains(*name)) {
         let hint = tune_model::did_you_mean(
             tune_model::nearest(unknown, active.iter().map(String::as_str)).as_deref(),
@@ -30,7 +36,7 @@ pub(crate) fn run(context: &Context, named: &[String], undo: &Undo) -> Result<u8
         intent: Intent::Release(Release::Profiles(profiles)),
         again: Some(again(None)),
         action: Action::Off { profiles: list },
-        options: options(undo),
+        options: Options { runtime_only, ..options(undo) },
         switches: switches(undo),
     }
     .run(context)

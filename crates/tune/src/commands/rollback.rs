@@ -3,7 +3,7 @@
 use tune_engine::Release;
 use tune_host::{LiveHost, NamespaceError};
 use tune_model::Claims;
-use tune_model::claim::ScopeClaims;
+use tune_model::claim::{Claim, ScopeClaims};
 use tune_model::plan::Namespace;
 use tune_model::transaction::{Action, Entry, TransactionState};
 
@@ -34,8 +34,13 @@ pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, 
 /// Looks where the transaction was made. A network namespace that is gone leaves nothing to restore.
 fn place(context: Context, claims: &Claims, entry: &Entry) -> Result<(Context, Intent), CliError> {
     let release = Intent::Release(Release::Transaction(entry.id));
+    let held_here = holds(&context.engine().claims_here(claims), entry.id);
     let here = context.engine().scope_name();
-    let Some(there) = made_in(claims, entry.id).filter(|scope| *scope != here) else {
+    // What is held on boot files only can be taken back wherever they are seen.
+    let elsewhere = |(name, scope): &(&String, &ScopeClaims)| {
+        **name != here && runtime_of(scope, entry.id).next().is_some()
+    };
+    let Some((there, _)) = claims.scopes.iter().find(elsewhere) else {
         return Ok((context, release));
     };
     let name = entry.scope.strip_prefix("netns:").unwrap_or_default();
@@ -45,20 +50,34 @@ fn place(context: Context, claims: &Claims, entry: &Entry) -> Result<(Context, I
         return Err(CliError::failed(message).hint("take it back on the host"));
     };
     match LiveHost::again(namespace) {
+        Ok(_) if held_here => {
+            let message = format!(
+                "transaction {} was made in another network namespace, and changed boot files too",
+                entry.id
+            );
+            Err(CliError::failed(message).hint("take it back there"))
+        }
         Ok(host) => Ok((context.on(host, &entry.scope), release)),
+        Err(NamespaceError::Missing(_)) if held_here => Ok((context, release)),
         Err(NamespaceError::Missing(_)) => Ok((context, Intent::Forget(entry.id))),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Returns the scope in which a transaction still holds something: turning its profile off, or applying it again,
-/// takes that away.
-fn made_in(claims: &Claims, id: u64) -> Option<&str> {
-    let holds = |scope: &ScopeClaims| {
-        let mut holdings = scope.runtime.values().chain(scope.boot.values());
-        holdings.any(|holding| holding.claims.iter().any(|claim| claim.transaction == id))
-    };
-    claims.scopes.iter().find(|(_, scope)| holds(scope)).map(|(name, _)| name.as_str())
+/// Tells whether a transaction still holds something anywhere: turning its profile off, or applying it again, takes
+/// that away.
+fn is_held(claims: &Claims, id: u64) -> bool {
+    claims.scopes.values().any(|scope| holds(scope, id))
+}
+
+fn holds(scope: &ScopeClaims, id: u64) -> bool {
+    let mut boot = scope.boot.values().flat_map(|holding| &holding.claims);
+    runtime_of(scope, id).next().is_some() || boot.any(|claim| claim.transaction == id)
+}
+
+fn runtime_of(scope: &ScopeClaims, id: u64) -> impl Iterator<Item = &Claim> {
+    let claims = scope.runtime.values().flat_map(|holding| &holding.claims);
+    claims.filter(move |claim| claim.transaction == id)
 }
 
 /// Returns the network namespace of a scope: by its identity, as a name may stand for another one by now.
@@ -69,15 +88,14 @@ fn namespace(scope: &str, name: &str) -> Option<Namespace> {
 
 fn find<'h>(history: &'h [Entry], claims: &Claims, id: Option<u64>) -> Result<&'h Entry, CliError> {
     let Some(id) = id else {
-        let last =
-            history.iter().rev().find(|entry| can_be_undone(entry) && made_in(claims, entry.id).is_some());
+        let last = history.iter().rev().find(|entry| can_be_undone(entry) && is_held(claims, entry.id));
         return last.ok_or_else(|| CliError::failed("there is no transaction to take back"));
     };
     let entry = history.iter().find(|entry| entry.id == id);
     let entry = entry.ok_or_else(|| {
         CliError::failed(format!("there is no transaction {id}")).hint("see which there are: tune history")
     })?;
-    if can_be_undone(entry) && made_in(claims, id).is_some() {
+    if can_be_undone(entry) && is_held(claims, id) {
         return Ok(entry);
     }
     Err(match (&entry.action, entry.state) {

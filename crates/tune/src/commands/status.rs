@@ -12,7 +12,7 @@ use crate::exit;
 pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
     let (claims, unseen) = context.claims_seen();
     let engine = context.engine();
-    let scope = claims.scope(&engine.scope_name());
+    let scope = engine.claims_here(&claims);
     let mut active: Vec<String> = Vec::new();
     for claim in scope.runtime.values().chain(scope.boot.values()).flat_map(|holding| &holding.claims) {
         if !active.contains(&claim.profile) {
