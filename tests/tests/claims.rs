@@ -220,6 +220,20 @@ fn in_every_order(profiles: &'static [Profile], system: Boot) {
 }
 
 #[test]
+fn a_change_of_the_kernel_alone_is_taken_back_whatever_the_boot_file_has_become() {
+    TestHost::run(Boot::Systemd, |host| {
+        host.tune(&["set", "tcp.keepalive_probes=5", "--yes"]).exits(0);
+        host.tune(&["set", "tcp.keepalive_idle=10min", "--runtime-only", "--yes"]).exits(0);
+        let edited = std::fs::read_to_string("/etc/sysctl.d/zz-tune.conf").unwrap() + "# by hand\n";
+        std::fs::write("/etc/sysctl.d/zz-tune.conf", &edited).unwrap();
+        host.tune(&["rollback", "2", "--yes"]).exits(0);
+        assert_eq!(host.read("net.ipv4.tcp_keepalive_time"), "7200");
+        assert_eq!(std::fs::read_to_string("/etc/sysctl.d/zz-tune.conf").unwrap(), edited);
+        host.tune(&["rollback", "1", "--yes"]).exits(3);
+    });
+}
+
+#[test]
 fn two_bounds_on_one_setting() {
     in_every_order(&SAME_SETTING, Boot::Systemd);
 }

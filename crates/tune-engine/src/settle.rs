@@ -237,9 +237,13 @@ impl Settlement<'_> {
     }
 
     fn settle_boot(&mut self, settled: &mut Settled) {
+        let slots = self.slots_of(Layer::Boot);
+        if slots.is_empty() {
+            // What somebody else did to the boot files is none of this settlement's business.
+            return;
+        }
         let base = View::boot_without_tune(self.readings);
         let mut view = base.clone();
-        let slots = self.slots_of(Layer::Boot);
         let held = |holdings: &BTreeMap<Slot, Holding>| -> BTreeMap<Slot, String> {
             holdings
                 .iter()
