@@ -108,6 +108,12 @@ fn sort_out<'a>(
         let subject = &wish.subject;
         let note = finding.notes.last().cloned().unwrap_or_default();
         match finding.status {
+            Status::OutOfScope if options.by_name => sorted.refusals.push(Refusal {
+                kind: RefusalKind::Unsupported,
+                subject: Some(subject.clone()),
+                message: format!("{subject} cannot be changed here: {note}"),
+                hints: vec!["change it on the host".to_owned()],
+            }),
             Status::OutOfScope => sorted.warnings.push(format!("{subject} is left out: {note}")),
             Status::Unsupported if wish.optional => {}
             Status::Unsupported if options.skip_unsupported => {

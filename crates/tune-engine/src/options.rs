@@ -21,6 +21,8 @@ pub struct Options {
     pub overwrite_foreign: bool,
     /// Change nothing at all when somebody else has changed something.
     pub all_or_nothing: bool,
+    /// Each setting was asked for by name: what cannot be changed here is refused, not left out.
+    pub by_name: bool,
     /// Leave out what the system has nothing of.
     pub skip_unsupported: bool,
     /// Accept what cannot be undone before a reboot.

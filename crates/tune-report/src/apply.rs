@@ -215,6 +215,9 @@ impl Report for RunReport {
         for conflict in &self.plan.plan.conflicts {
             page.marked(0, WARN, "conflict:", &describe_conflict(conflict));
         }
+        if !self.plan.plan.conflicts.is_empty() {
+            page.item(2, "hint:", "the same command with --overwrite-foreign puts that back too");
+        }
         self.troubles(&mut page);
         self.end(&mut page);
         page.finish()
@@ -387,6 +390,7 @@ net.ipv4.tcp_fin_timeout  none    30     /etc/sysctl.d/zz-tune.conf
 
 conflict: net.core.somaxconn is 1024, not 4096 as tune left it; somebody else
           changed it, and it stays
+  hint: the same command with --overwrite-foreign puts that back too
 2 values put back; 1 conflict left alone.
 transaction: 3, partly-rolled-back
 "

@@ -60,10 +60,13 @@ pub struct PlanReport {
 }
 
 impl PlanReport {
-    /// Returns the exit status of a dry run. For `apply`: 2 where the host differs from what is wanted or the plan would
+    /// Returns the exit status of a dry run: 1 where the plan is refused. For `apply`: 2 where the host differs from what is wanted or the plan would
     /// change it, else 1 where something could not be read, else 0. For the others 0.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
+        if !self.plan.refusals.is_empty() {
+            return EXIT_FAILED;
+        }
         match (self.command, verdict::exit_status(&self.plan.findings)) {
             (Command::Off | Command::Rollback, _) => verdict::EXIT_MET,
             (Command::Apply, verdict::EXIT_MET) if self.would_change() => verdict::EXIT_DIFFERS,
@@ -129,7 +132,9 @@ impl Report for PlanReport {
         audit::remarks(&mut page, &[], self.open_transaction.as_deref());
         page.blank();
         settings(&mut page, &self.plan);
-        show_steps(&mut page, &self.plan);
+        if self.plan.refusals.is_empty() {
+            show_steps(&mut page, &self.plan);
+        }
         if self.with_diff {
             show_differences(&mut page, &self.plan);
         }
@@ -465,14 +470,6 @@ tcp.fin_wait_2_timeout  60s   60s        at most 30s    both     no
 tcp.listen_backlog      8192  128        at least 4096  nothing  -
 
 1 setting as wanted already.
-
-Steps, in order:
-  1. set net.ipv4.tcp_fin_timeout 60 -> 30
-     reaches: connections closed from then on; running timers keep their time
-  2. write /etc/sysctl.d/zz-tune.conf (new, 2 lines)
-  3. set kern.ipc.nmbclusters 65536 -> 131072
-     reaches: connections closed from then on; running timers keep their time
-     cannot be undone before a reboot: it can only be raised
 
 warning: procps would leave net.core.somaxconn at 128
 conflict: net.ipv4.tcp_fin_timeout is 45 at boot, not 30 as tune left it;

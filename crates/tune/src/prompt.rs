@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use dialoguer::theme::SimpleTheme;
 use dialoguer::{MultiSelect, Select};
+use tune_host::Interrupt;
 use tune_model::Subject;
 
 use crate::error::CliError;
@@ -20,6 +21,7 @@ pub(crate) enum Answer {
 
 /// Offers profiles, each with what it is for; `None` when none was chosen.
 pub(crate) fn choose_profile(profiles: &[(String, String)]) -> Result<Option<String>, CliError> {
+    answer_signals();
     let items: Vec<_> = profiles.iter().map(|(name, summary)| format!("{name:<20} {summary}")).collect();
     let chosen =
         Select::with_theme(&SimpleTheme).with_prompt("Profile").items(&items).default(0).interact_opt();
@@ -28,6 +30,7 @@ pub(crate) fn choose_profile(profiles: &[(String, String)]) -> Result<Option<Str
 
 /// Asks what to do with a plan. `subjects` are those whose values change.
 pub(crate) fn ask(question: &str, subjects: &[Subject]) -> Result<Answer, CliError> {
+    answer_signals();
     let choices = ["yes, do it", "no, change nothing", "choose what to leave out"];
     let shown = if subjects.len() > 1 { &choices[..] } else { &choices[..2] };
     let chosen =
@@ -48,7 +51,19 @@ fn leave_out(subjects: &[Subject]) -> Result<Answer, CliError> {
     Ok(Answer::LeaveOut(out.map(|(_, subject)| subject.clone()).collect()))
 }
 
+/// From the first question on a signal is to be answered, not to end the process with the cursor hidden.
+fn answer_signals() {
+    // Where that cannot be had, a signal ends the process as it always does, and nothing was changed yet.
+    let _ = Interrupt::watch();
+}
+
 #[allow(clippy::needless_pass_by_value)] // as map_err hands it over
 fn lost(error: dialoguer::Error) -> CliError {
-    CliError::failed(format!("the terminal was lost, nothing was changed: {error}"))
+    let _ = dialoguer::console::Term::stderr().show_cursor();
+    match error {
+        dialoguer::Error::IO(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+            CliError::failed("interrupted; nothing was changed")
+        }
+        other => CliError::failed(format!("the terminal was lost, nothing was changed: {other}")),
+    }
 }

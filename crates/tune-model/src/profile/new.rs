@@ -8,7 +8,7 @@ pub fn starter(name: &str) -> String {
     STARTER.replace("@NAME@", name)
 }
 
-const STARTER: &str = r#"# A profile for tune. Check it with: tune profile check @NAME@
+const STARTER: &str = r#"# A profile for tune. Check it with: tune profile check ./@NAME@.toml
 # See what it would do with:        tune plan @NAME@
 
 name = "@NAME@"

@@ -54,10 +54,26 @@ pub(crate) fn subjects(context: &Context, names: &[String]) -> Result<BTreeSet<S
 }
 
 pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError> {
-    let subject: Subject = name.parse().map_err(CliError::usage)?;
+    let subject: Subject = dotted(name).parse().map_err(CliError::usage)?;
     match &subject {
         Subject::Tunable(slot) if !exists(context, &slot.tunable) => Err(unknown(context, name)),
         _ => Ok(subject),
+    }
+}
+
+/// Returns a tunable's name as the catalog spells it: a path as sysctl(8) takes it has dots where slashes are, and slashes
+/// where dots are.
+fn dotted(name: &str) -> String {
+    match name.find(['.', '/']).map(|at| name.as_bytes()[at]) {
+        Some(b'/') => name
+            .chars()
+            .map(|c| match c {
+                '/' => '.',
+                '.' => '/',
+                other => other,
+            })
+            .collect(),
+        _ => name.to_owned(),
     }
 }
 

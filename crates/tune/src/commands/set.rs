@@ -1,5 +1,6 @@
 //! `tune set`: single settings through the same engine, each as a profile of its own.
 
+use tune_engine::Options;
 use tune_model::profile::{Resolved, one_off};
 use tune_model::transaction::Action;
 use tune_model::{Catalog, Profile};
@@ -21,7 +22,7 @@ pub(crate) fn run(context: &Context, assignments: &[String], change: &Change) ->
     Wanted {
         intent: Intent::Apply(profiles),
         action,
-        options: options(context, change)?,
+        options: Options { by_name: true, ..options(context, change)? },
         switches: switches(change),
         again: Some(again(None)),
     }
