@@ -60,13 +60,10 @@ pub struct PlanReport {
 }
 
 impl PlanReport {
-    /// Returns the exit status of a dry run: 1 where the plan is refused. For `apply`: 2 where the host differs from what is wanted or the plan would
+    /// Returns the exit status of a dry run. For `apply`: 2 where the host differs from what is wanted or the plan would
     /// change it, else 1 where something could not be read, else 0. For the others 0.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
-        if !self.plan.refusals.is_empty() {
-            return EXIT_FAILED;
-        }
         match (self.command, verdict::exit_status(&self.plan.findings)) {
             (Command::Off | Command::Rollback, _) => verdict::EXIT_MET,
             (Command::Apply, verdict::EXIT_MET) if self.would_change() => verdict::EXIT_DIFFERS,
