@@ -12,7 +12,7 @@ use crate::plan::{Command, PlanReport, describe, describe_conflict, sentence};
 use crate::plan_document::PlanDocument;
 use crate::style::{BAD, GOOD, PLAIN, STRONG, WARN, of_state, paint};
 use crate::table::Table;
-use crate::verdict::{counted, scope_option};
+use crate::verdict::{counted, quoted, scope_option};
 use crate::{Report, audit, json};
 
 /// A plan that was carried out, as far as it went.
@@ -24,6 +24,8 @@ pub struct RunReport {
     pub outcome: Outcome,
     /// When it is undone unless confirmed: RFC 3339, UTC.
     pub deadline: Option<String>,
+    /// The state directory, where another one than the usual was named: what takes the change back has to name it too.
+    pub state_dir: Option<String>,
 }
 
 /// Nothing was changed, or all that was has been put back.
@@ -184,7 +186,8 @@ impl RunReport {
     pub fn undo(&self) -> Option<String> {
         let applied = self.plan.command == Command::Apply && self.changed();
         let id = self.outcome.transaction.filter(|_| applied)?;
-        Some(format!("tune rollback {id}{}", root_option(&self.plan.host.scope)))
+        let state = self.state_dir.as_deref().map(|dir| format!(" --state-dir {}", quoted(dir)));
+        Some(format!("tune rollback {id}{}{}", root_option(&self.plan.host.scope), state.unwrap_or_default()))
     }
 }
 
@@ -301,7 +304,7 @@ mod tests {
             open_transaction: None,
         };
         let outcome = Outcome { transaction: Some(3), state, steps, failure: None };
-        RunReport { plan, outcome, deadline: None }
+        RunReport { plan, outcome, deadline: None, state_dir: None }
     }
 
     #[test]

@@ -184,7 +184,7 @@ fn plans_and_runs_of_every_shape_are_valid_and_fit_the_page() {
             [(Command::Apply, "apply"), (Command::Off, "off"), (Command::Rollback, "rollback")]
         {
             let plan = PlanReport { command, ..plan.clone() };
-            let run = RunReport { plan, outcome: outcome.clone(), deadline: None };
+            let run = RunReport { plan, outcome: outcome.clone(), deadline: None, state_dir: None };
             check(&run, schema);
             plain(&run);
         }

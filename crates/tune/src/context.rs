@@ -24,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) library: SiteLibrary,
     state: PathBuf,
+    /// Another state directory than the usual one was named.
+    state_is_named: bool,
     scope: String,
     /// The profile on standard input, which can be read once.
     input: OnceCell<ProfileText>,
@@ -53,6 +55,7 @@ impl Context {
             backend,
             library,
             state,
+            state_is_named: global.state_dir.is_some(),
             scope,
             input: OnceCell::new(),
         })
@@ -61,6 +64,11 @@ impl Context {
     /// The same, looking at another network namespace.
     pub(crate) fn on(self, host: LiveHost, scope: &str) -> Self {
         Self { host, scope: scope.to_owned(), ..self }
+    }
+
+    /// Returns the state directory where it has to be named again.
+    pub(crate) fn state_dir_named(&self) -> Option<String> {
+        self.state_is_named.then(|| self.state.display().to_string())
     }
 
     pub(crate) fn engine(&self) -> Engine<'_> {

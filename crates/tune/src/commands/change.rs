@@ -249,7 +249,8 @@ impl Wanted {
         )?;
         let mut report = self.report(context, plan);
         report.open_transaction = None;
-        let report = RunReport { plan: report, outcome, deadline: None };
+        let report =
+            RunReport { plan: report, outcome, deadline: None, state_dir: context.state_dir_named() };
         context.show(&report);
         Ok(report.exit_status(self.switches.detailed))
     }
