@@ -146,7 +146,10 @@ impl Directory {
             return Err(StateError::Unsafe { path, why });
         }
         let mut content = Vec::new();
-        file.take(MAX_FILE).read_to_end(&mut content).map_err(fail)?;
+        file.take(MAX_FILE + 1).read_to_end(&mut content).map_err(fail)?;
+        if content.len() as u64 > MAX_FILE {
+            return Err(StateError::corrupt(path, 1, "it is larger than 256 MiB"));
+        }
         Ok(Some(content))
     }
 

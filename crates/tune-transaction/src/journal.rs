@@ -122,7 +122,8 @@ fn id_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".jsonl")?;
     let plain = digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let id = plain.then(|| digits.parse().ok())??;
-    (file_name(id) == name && id > 0).then_some(id)
+    // No host makes so many; a planted name must not make the next number overflow.
+    (file_name(id) == name && (1..u64::from(u32::MAX)).contains(&id)).then_some(id)
 }
 
 /// Returns the highest number of a journal; 0 where there is none.
