@@ -104,9 +104,9 @@ impl PlanReport {
     /// Returns the error of a command that was to carry the plan out and must not; `None` where nothing speaks against it.
     #[must_use]
     pub fn refusal(&self) -> Option<ErrorReport> {
-        let first = self.plan.refusals.first()?;
-        let mut error = ErrorReport::new("refused", EXIT_FAILED, told(first));
-        error.causes = self.plan.refusals[1..].iter().map(told).collect();
+        self.plan.refusals.first()?;
+        let mut error = ErrorReport::new("refused", EXIT_FAILED, "refused; nothing was changed");
+        error.causes = self.plan.refusals.iter().map(told).collect();
         let hints = self.plan.refusals.iter().flat_map(|refusal| &refusal.hints);
         for hint in hints {
             if !error.hints.contains(hint) {

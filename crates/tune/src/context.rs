@@ -108,6 +108,11 @@ impl Context {
         Ok(Store::look(&self.state)?)
     }
 
+    /// Returns the number that the next transaction would have, as far as the caller may see.
+    pub(crate) fn next_id_seen(&self) -> u64 {
+        self.look_at_store().ok().flatten().and_then(|store| store.next_id().ok()).unwrap_or(1)
+    }
+
     /// Returns the claims that are held, as far as the caller may see them, and what keeps them from being seen.
     pub(crate) fn claims_seen(&self) -> (Claims, Option<String>) {
         let seen = Store::look(&self.state).and_then(|store| store.map(|store| store.claims()).transpose());

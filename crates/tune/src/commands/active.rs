@@ -2,13 +2,12 @@
 
 use tune_report::ActiveReport;
 
-use super::change::existing_store;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit;
 
 pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
-    let claims = match existing_store(context)? {
+    let claims = match context.look_at_store()? {
         Some(store) => store.claims()?,
         None => tune_model::Claims::default(),
     };

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use tune_engine::{Held, Options, Release};
 use tune_host::{Host, Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
-use tune_model::plan::{Plan, Refusal};
+use tune_model::plan::Plan;
 use tune_model::transaction::{Action, StepResult};
 use tune_model::{Effect, Profile, Step, Subject};
 use tune_report::{Command, PlanReport, Report, RunReport, step_line};
-use tune_transaction::{Locked, Observer, Policy, Progress, Store, Surroundings};
+use tune_transaction::{Locked, Observer, Policy, Progress, Surroundings};
 
 use crate::context::{Context, profile_ref, width};
 use crate::error::CliError;
@@ -171,8 +171,7 @@ impl Wanted {
 
     fn dry_run(&self, context: &Context) -> Result<u8, CliError> {
         let (claims, unseen) = context.claims_seen();
-        let next = context.look_at_store().ok().flatten().and_then(|store| store.next_id().ok()).unwrap_or(1);
-        let mut plan = self.plan(context, &claims, next)?;
+        let mut plan = self.plan(context, &claims, context.next_id_seen())?;
         plan.warnings.extend(unseen);
         let report = self.report(context, plan);
         context.show(&report);
@@ -183,16 +182,14 @@ impl Wanted {
     fn ask(&mut self, context: &Context) -> Result<Option<Vec<Step>>, CliError> {
         loop {
             let (claims, _) = context.claims_seen();
-            let next =
-                context.look_at_store().ok().flatten().and_then(|store| store.next_id().ok()).unwrap_or(1);
-            let plan = self.plan(context, &claims, next)?;
-            if !plan.refusals.is_empty() {
-                return Err(refused(&plan.refusals));
-            }
-            let steps = plan.steps.clone();
-            let subjects: BTreeSet<Subject> = steps.iter().flat_map(|step| step.serves.clone()).collect();
-            let empty = plan.is_empty();
+            let plan = self.plan(context, &claims, context.next_id_seen())?;
             let mut report = self.report(context, plan);
+            if let Some(refusal) = report.refusal() {
+                return Err(CliError(refusal));
+            }
+            let steps = report.plan.steps.clone();
+            let subjects: BTreeSet<Subject> = steps.iter().flat_map(|step| step.serves.clone()).collect();
+            let empty = report.plan.is_empty();
             report.next = None;
             output::say(&report.human(width()));
             if empty {
@@ -220,37 +217,36 @@ impl Wanted {
         let mut locked = store.lock(&command_line())?;
         recover(context, &mut locked)?;
         let plan = self.plan(context, &store.claims()?, store.next_id()?)?;
-        if !plan.refusals.is_empty() {
-            return Err(refused(&plan.refusals));
+        let mut report = self.report(context, plan);
+        report.open_transaction = None;
+        if let Some(refusal) = report.refusal() {
+            return Err(CliError(refusal));
         }
-        if agreed.is_some_and(|steps| steps != plan.steps) {
+        if agreed.is_some_and(|steps| steps != report.plan.steps) {
             return Err(CliError::failed("the host changed while you were asked, and nothing was done")
                 .hint("run the command again to see the new plan"));
         }
-        writable(context, &plan)?;
-        self.execute(context, &mut locked, plan)
+        writable(context, &report.plan)?;
+        self.execute(context, &mut locked, report)
     }
 
-    fn execute(&self, context: &Context, locked: &mut Locked<'_>, plan: Plan) -> Result<u8, CliError> {
+    fn execute(&self, context: &Context, locked: &mut Locked<'_>, plan: PlanReport) -> Result<u8, CliError> {
         let interrupt = Interrupt::watch()
             .map_err(|error| CliError::failed(format!("cannot watch for signals: {error}")))?;
         let boot_id = context.host.boot_id();
         let permit = Permit(context);
         let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
         let quiet = context.quiet || crate::is_json(context.format);
-        let mut shown = Shown { total: plan.steps.len(), quiet };
+        let mut shown = Shown { total: plan.plan.steps.len(), quiet };
         let outcome = locked.execute(
             &surroundings,
-            &plan,
+            &plan.plan,
             self.action.clone(),
             context.scope(),
             &mut shown,
             &|| interrupt.asked(),
         )?;
-        let mut report = self.report(context, plan);
-        report.open_transaction = None;
-        let report =
-            RunReport { plan: report, outcome, deadline: None, state_dir: context.state_dir_named() };
+        let report = RunReport { plan, outcome, deadline: None, state_dir: context.state_dir_named() };
         context.show(&report);
         Ok(report.exit_status(self.switches.detailed))
     }
@@ -279,7 +275,7 @@ pub(crate) fn recover(
 
 /// A transaction of the host must not be taken up from a private network namespace: it would reach other values.
 fn foreign_scope(context: &Context) -> Result<(), CliError> {
-    let open = existing_store(context)?.map(|store| store.open_transaction()).transpose()?.flatten();
+    let open = context.look_at_store()?.map(|store| store.open_transaction()).transpose()?.flatten();
     match open {
         Some(entry) if entry.scope == "host" && context.host.namespace().is_some() => {
             let message = format!(
@@ -317,19 +313,6 @@ fn retyped(typed: impl Iterator<Item = String>) -> String {
     }
     let quoted = words.iter().map(|word| tune_report::verdict::quoted(word));
     format!("tune {}", quoted.collect::<Vec<_>>().join(" "))
-}
-
-fn refused(refusals: &[Refusal]) -> CliError {
-    let mut report = tune_report::ErrorReport::new("refused", exit::FAILED, "refused; nothing was changed");
-    for refusal in refusals {
-        report.causes.push(refusal.message.clone());
-        for hint in &refusal.hints {
-            if !report.hints.contains(hint) {
-                report = report.hint(hint.clone());
-            }
-        }
-    }
-    CliError(report)
 }
 
 /// Refuses before the first write what could not be written anyway.
@@ -391,11 +374,6 @@ impl Observer for Shown {
     fn notice(&mut self, text: &str) {
         output::say(&format!("{text}\n"));
     }
-}
-
-/// Returns a store that is there, or `None` where `tune` has never changed anything.
-pub(crate) fn existing_store(context: &Context) -> Result<Option<Store>, CliError> {
-    context.look_at_store()
 }
 
 #[cfg(test)]

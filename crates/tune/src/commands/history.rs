@@ -3,13 +3,12 @@
 use tune_report::history::Verification;
 use tune_report::{EntryReport, HistoryReport, VerifyReport};
 
-use super::change::existing_store;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit;
 
 pub(crate) fn run(context: &Context, id: Option<u64>, verify: bool) -> Result<u8, CliError> {
-    let store = existing_store(context)?;
+    let store = context.look_at_store()?;
     if verify {
         let verify = match store {
             Some(store) => {

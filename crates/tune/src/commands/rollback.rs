@@ -7,14 +7,14 @@ use tune_model::claim::{Claim, ScopeClaims};
 use tune_model::plan::Namespace;
 use tune_model::transaction::{Action, Entry, TransactionState};
 
-use super::change::{Intent, Wanted, again, existing_store};
+use super::change::{Intent, Wanted, again};
 use super::off::{options, switches};
 use crate::args::Undo;
 use crate::context::Context;
 use crate::error::CliError;
 
 pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, CliError> {
-    let (history, claims) = match existing_store(&context)? {
+    let (history, claims) = match context.look_at_store()? {
         Some(store) => (store.history()?, store.claims()?),
         None => Default::default(),
     };
