@@ -139,6 +139,7 @@ fn scope(row: &Tunable) -> String {
         (Reach::Netns, ..) => {
             format!("each network namespace by itself{since}; a new one starts with the kernel's default")
         }
+        (Reach::Vnet, ..) => "the network stack: the host's, or a VNET jail's own".to_owned(),
         (Reach::Host, Some(Elsewhere::Absent), _) => {
             "the host; absent in other network namespaces".to_owned()
         }

@@ -102,6 +102,7 @@ fn only_default(text: String) -> Reading {
         boot_without_tune_source: None,
         default: Some(text),
         out_of_scope: None,
+        mutability: None,
         notes: Vec::new(),
     }
 }

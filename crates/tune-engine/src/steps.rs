@@ -76,17 +76,17 @@ pub(crate) fn dangers(
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for change in moves {
-        let after = after.text(&change.slot.tunable).unwrap_or_default();
+        let text = after.text(&change.slot.tunable).unwrap_or_default();
         let subject = change.serves.first().cloned().unwrap_or_else(|| Subject::Tunable(change.slot.clone()));
         let allowed = options.allow_unsafe.contains(&subject)
             || options.allow_unsafe.contains(&Subject::Tunable(change.slot.clone()));
         let present = before.text(&change.slot.tunable).ok();
         let now = (layer == Layer::Runtime).then_some(present.as_deref()).flatten();
-        let around = Around { present: now, after: &after };
+        let around = Around { present: now, after: &text, values: after };
         let unstorable =
-            || Some((RefusalKind::NotStorable, backend.unstorable(host, &change.slot.tunable, &after)?));
+            || Some((RefusalKind::NotStorable, backend.unstorable(host, &change.slot.tunable, &text)?));
         let hazard =
-            || Some((RefusalKind::Unsafe, backend.hazard(host, &change.slot, &change.value, around)?));
+            || Some((RefusalKind::Unsafe, backend.hazard(host, &change.slot, &change.value, &around)?));
         let (refused, reckless) = outside(backend, change);
         let danger = refused.or_else(unstorable).or(reckless).or_else(hazard);
         if let Some((kind, message)) = danger

@@ -156,13 +156,24 @@ pub struct BootStory {
     pub writers: Vec<String>,
 }
 
-/// The text of a tunable, one of whose slots changes.
-#[derive(Debug, Clone, Copy)]
+/// A tunable, one of whose slots changes, and everything else as it will be.
+#[derive(Clone, Copy)]
 pub struct Around<'a> {
     /// The live text now; `None` when it is not the live value that changes.
     pub present: Option<&'a str>,
     /// The text as it will be, every slot that changes taken together.
     pub after: &'a str,
+    /// Every tunable that was read, as it will be.
+    pub values: &'a dyn Values,
+}
+
+impl std::fmt::Debug for Around<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Around")
+            .field("present", &self.present)
+            .field("after", &self.after)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A system: its catalog, its arithmetic, its boot files. It describes and never acts.
@@ -177,6 +188,48 @@ pub trait Backend {
 
     /// Returns how it provides a setting.
     fn provision(&self, setting: Setting) -> Provision;
+
+    /// Returns the tunables that a setting's value depends on besides its slots, which it does not change.
+    fn depends_on(&self, setting: Setting) -> Vec<String> {
+        let _ = setting;
+        Vec::new()
+    }
+
+    /// Returns the slots that may have to change before `slot` can.
+    fn beside(&self, slot: &Slot) -> Vec<Slot> {
+        let _ = slot;
+        Vec::new()
+    }
+
+    /// Adds to `targets` what has to change before the running kernel takes them: slots that [`Backend::beside`] names.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsolvable`] where nothing makes the kernel take them.
+    fn prepare(&self, targets: &mut Targets, values: &dyn Values) -> Result<(), Unsolvable> {
+        let _ = (targets, values);
+        Ok(())
+    }
+
+    /// Returns the place of a tunable's step among the others: what has to be changed first has the smaller number.
+    fn rank(&self, tunable: &str) -> u32 {
+        let _ = tunable;
+        0
+    }
+
+    /// Returns why the running kernel would not take a tunable from one value to another, where both are sound: it can
+    /// only be raised, or is read at boot only.
+    fn held_back(&self, tunable: &str, mutability: Mutability, from: &str, to: &str) -> Option<String> {
+        let lower = || to.parse::<i128>().ok() < from.parse::<i128>().ok();
+        match mutability {
+            Mutability::Live => None,
+            Mutability::RaiseOnly if lower() => {
+                Some(format!("{tunable} can only be raised while the system runs"))
+            }
+            Mutability::RaiseOnly => None,
+            _ => Some(format!("{tunable} is read when the system starts")),
+        }
+    }
 
     /// Returns what a setting amounts to, given the values of its tunables.
     fn assess(&self, setting: Setting, values: &dyn Values) -> Assessment;
@@ -202,7 +255,7 @@ pub trait Backend {
     fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings;
 
     /// Returns why a new value would be dangerous on this host as it is used now, if it would.
-    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, around: Around<'_>) -> Option<String>;
+    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, around: &Around<'_>) -> Option<String>;
 
     /// Returns the numbers that a native slot keeps as they are given.
     fn native_storable(&self, slot: &Slot) -> Storable {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tune_model::catalog::KernelType;
 use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files};
@@ -45,6 +46,14 @@ pub enum WriteError {
     /// The caller may not write it.
     #[error("{0} may not be written by this user")]
     Denied(String),
+    /// The system does not let this process write it, for this reason.
+    #[error("{name} may not be written here: {reason}")]
+    NotPermitted {
+        /// The tunable.
+        name: String,
+        /// What stands in the way.
+        reason: String,
+    },
     /// The kernel's settings are mounted read-only, as in most containers.
     #[error("{0} is on a read-only mount")]
     ReadOnly(String),
@@ -122,6 +131,23 @@ pub struct Identity {
     pub host_name: Option<String>,
 }
 
+/// What the running kernel says of a tunable besides its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Description {
+    /// The type of its value; `None` for what is no number.
+    pub value: Option<KernelType>,
+    /// It can be written while the system runs.
+    pub writable: bool,
+    /// The boot loader's environment is asked for it.
+    pub loader: bool,
+    /// Each network stack has its own.
+    pub vnet: bool,
+    /// Root of a jail may write it.
+    pub prison: bool,
+    /// It cannot be written above this securelevel.
+    pub secure_above: Option<i32>,
+}
+
 /// A machine that can be looked at. Nothing here changes anything.
 pub trait Host {
     /// Returns the files.
@@ -150,6 +176,12 @@ pub trait Host {
 
     /// Returns the kernel's text of each tunable, in the scope looked at, in the order asked for.
     fn read_tunables(&self, names: &[&str]) -> Vec<Result<String, ReadError>>;
+
+    /// Returns what the running kernel says of each tunable besides its value; nothing where it says nothing, or where
+    /// there is no such tunable.
+    fn describe_tunables(&self, names: &[&str]) -> Vec<Option<Description>> {
+        vec![None; names.len()]
+    }
 
     /// Tells for each tunable whether the caller could write it, without writing.
     fn writable_tunables(&self, names: &[&str]) -> Vec<Result<(), WriteError>>;

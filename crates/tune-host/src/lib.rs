@@ -19,7 +19,7 @@ pub use backend::{
 };
 pub use fake::FakeHost;
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
-pub use host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
+pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use interrupt::Interrupt;
 pub use live::{LiveHost, NamespaceError};
 pub use site::SiteLibrary;

@@ -72,7 +72,7 @@ impl Backend for Linux {
         read::read(host, &self.tools, tunables, claims)
     }
 
-    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, around: Around<'_>) -> Option<String> {
+    fn hazard(&self, host: &dyn Host, slot: &Slot, value: &str, around: &Around<'_>) -> Option<String> {
         hazard::hazard(host, slot, value, around)
     }
 

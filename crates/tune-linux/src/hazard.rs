@@ -7,7 +7,7 @@ use tune_model::tunable::integers;
 use crate::use_now::{memory, number_in, tcp_use};
 
 /// Returns why a new value would be dangerous.
-pub(crate) fn hazard(host: &dyn Host, slot: &Slot, value: &str, around: Around<'_>) -> Option<String> {
+pub(crate) fn hazard(host: &dyn Host, slot: &Slot, value: &str, around: &Around<'_>) -> Option<String> {
     let wanted: i128 = value.parse().ok()?;
     let now =
         around.present.and_then(integers).and_then(|fields| fields.get(slot.field.unwrap_or(0)).copied());
@@ -91,12 +91,15 @@ fn below_use(host: &dyn Host, slot: &Slot, wanted: i128, now: i128) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use tune_host::FakeHost;
 
     const RMEM: &str = "net.ipv4.tcp_rmem";
 
     fn of(slot: &Slot, value: &str, after: &str) -> Option<String> {
-        hazard(&FakeHost::new(), slot, value, Around { present: Some("4096\t131072\t6291456"), after })
+        let values = BTreeMap::<String, String>::new();
+        let around = Around { present: Some("4096\t131072\t6291456"), after, values: &values };
+        hazard(&FakeHost::new(), slot, value, &around)
     }
 
     #[test]

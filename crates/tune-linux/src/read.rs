@@ -70,6 +70,7 @@ impl Reader<'_> {
             live,
             default,
             out_of_scope,
+            mutability: None,
             notes,
         }
     }

@@ -16,6 +16,76 @@ pub enum Reach {
     Host,
     /// The network namespace of the writer.
     Netns,
+    /// The network stack of the writer: the host's, or that of a VNET jail.
+    Vnet,
+}
+
+/// The C type of a tunable's value, where the system has typed ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // the types of sysctl(9), under their own names
+pub enum KernelType {
+    Int,
+    Uint,
+    Long,
+    Ulong,
+    S8,
+    U8,
+    S16,
+    U16,
+    S32,
+    U32,
+    S64,
+    U64,
+}
+
+impl KernelType {
+    /// Returns the smallest and the largest number that it holds; `long` has 64 bits.
+    #[must_use]
+    pub const fn range(self) -> (i128, i128) {
+        match self {
+            Self::Int | Self::S32 => (i32::MIN as i128, i32::MAX as i128),
+            Self::Uint | Self::U32 => (0, u32::MAX as i128),
+            Self::Long | Self::S64 => (i64::MIN as i128, i64::MAX as i128),
+            Self::Ulong | Self::U64 => (0, u64::MAX as i128),
+            Self::S8 => (i8::MIN as i128, i8::MAX as i128),
+            Self::U8 => (0, u8::MAX as i128),
+            Self::S16 => (i16::MIN as i128, i16::MAX as i128),
+            Self::U16 => (0, u16::MAX as i128),
+        }
+    }
+
+    /// Returns the name, as in the catalog.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Int => "int",
+            Self::Uint => "uint",
+            Self::Long => "long",
+            Self::Ulong => "ulong",
+            Self::S8 => "s8",
+            Self::U8 => "u8",
+            Self::S16 => "s16",
+            Self::U16 => "u16",
+            Self::S32 => "s32",
+            Self::U32 => "u32",
+            Self::S64 => "s64",
+            Self::U64 => "u64",
+        }
+    }
+}
+
+/// What the kernel does with a value outside of what it takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outside {
+    /// It refuses the write.
+    #[default]
+    Refused,
+    /// It reports success and stores the nearest value that it takes.
+    Clamped,
+    /// It reports success and stores nothing.
+    Ignored,
 }
 
 /// When a tunable can be changed.
@@ -99,6 +169,19 @@ pub struct Tunable {
     /// the two is taken cannot be told from the release.
     #[serde(default)]
     pub taken_by_some: Vec<(i128, i128)>,
+    /// What the kernel does with other values.
+    #[serde(default)]
+    pub outside: Outside,
+    /// The C type of the value, where the system has typed ones.
+    #[serde(rename = "type")]
+    pub kernel_type: Option<KernelType>,
+    /// It is shown in milliseconds and kept in ticks of the kernel's clock: what is written is rounded down to whole
+    /// ticks.
+    #[serde(default)]
+    pub ticks: bool,
+    /// The boot loader's environment is asked for it when the kernel starts.
+    #[serde(default)]
+    pub loader: bool,
     /// What a profile may ask for, per field: stricter than the kernel.
     #[serde(default)]
     pub allowed: Vec<(i128, i128)>,
@@ -126,6 +209,8 @@ pub struct Tunable {
     pub since: Option<String>,
     /// The first release that has it per network namespace, where known.
     pub netns_since: Option<String>,
+    /// The first release that has it per network stack, where it was the host's before.
+    pub vnet_since: Option<String>,
     /// The last release that has it.
     pub until: Option<String>,
     /// The kernel module it comes with.
@@ -210,9 +295,12 @@ impl Catalog {
         static LINUX: LazyLock<Catalog> =
             LazyLock::new(|| Catalog::built_in(include_str!(concat!(env!("OUT_DIR"), "/linux.json"))));
         static NONE: LazyLock<Catalog> = LazyLock::new(|| Catalog::new(CatalogFile { tunable: Vec::new() }));
+        static FREEBSD: LazyLock<Catalog> =
+            LazyLock::new(|| Catalog::built_in(include_str!(concat!(env!("OUT_DIR"), "/freebsd.json"))));
         match system {
             System::Linux => &LINUX,
-            System::FreeBsd | System::Solaris => &NONE,
+            System::FreeBsd => &FREEBSD,
+            System::Solaris => &NONE,
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::Mutability;
 use crate::system::Place;
 use crate::tunable;
 
@@ -78,6 +79,8 @@ pub struct Reading {
     pub default: Option<String>,
     /// Why it belongs to a wider scope than the one looked at, if it does.
     pub out_of_scope: Option<String>,
+    /// When the running kernel lets it be changed, where the kernel says so itself; the catalog's word otherwise.
+    pub mutability: Option<Mutability>,
     /// What an administrator should know about this value: disagreeing tools, other writers, missing modules.
     pub notes: Vec<String>,
 }

@@ -120,6 +120,7 @@ impl TunableExplained {
             scope: match row.scope {
                 Reach::Host => "host",
                 Reach::Netns => "network-namespace",
+                Reach::Vnet => "vnet",
             },
             since: row.since.clone(),
             netns_since: row.netns_since.clone(),
