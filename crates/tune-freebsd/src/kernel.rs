@@ -3,8 +3,9 @@
 //! Source: sys/kern/kern_sysctl.c `sysctl_msec_to_ticks`, kern_mbuf.c, uipc_socket.c, netinet/in_pcb.c; measured on 14
 //! and 15.
 
+use tune_host::Targets;
 use tune_model::catalog::{Mutability, Outside};
-use tune_model::{Tunable, Values};
+use tune_model::{Catalog, Slot, System, Tunable, Values};
 
 /// What became of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,4 +93,53 @@ fn raise(row: &Tunable, written: i128, now: Option<i128>, values: &dyn Values) -
         return Kept::Refused(format!("{FILES} is {}", limit(FILES)));
     }
     Kept::As(written)
+}
+
+/// Raises what the kernel wants raised first: an mbuf for every cluster, a file for every socket.
+pub(crate) fn prepare(targets: &mut Targets, values: &dyn Values) {
+    let will = |targets: &Targets, name: &str| {
+        let planned = targets.get(&Slot::whole(name)).and_then(|text| text.parse().ok());
+        planned.or_else(|| values.integer(name, 0).ok())
+    };
+    let raised = |targets: &Targets, name: &str| {
+        targets.contains_key(&Slot::whole(name)) && will(targets, name) > values.integer(name, 0).ok()
+    };
+    let clusters: Option<i128> = CLUSTERS.iter().map(|name| will(targets, name)).sum();
+    let needs = [
+        (MBUFS, clusters, CLUSTERS.iter().any(|name| raised(targets, name))),
+        (FILES, will(targets, SOCKETS), raised(targets, SOCKETS)),
+    ];
+    for (name, need, wanted) in needs {
+        if let (Some(need), Some(has), true) = (need, will(targets, name), wanted)
+            && has < need
+        {
+            targets.insert(Slot::whole(name), need.to_string());
+        }
+    }
+}
+
+/// Returns why the running kernel would not take a tunable from one value to another.
+pub(crate) fn held_back(
+    tunable: &str,
+    mutability: Mutability,
+    (from, to): (&str, &str),
+    hz: i128,
+) -> Option<String> {
+    let numbers = || Some((from.trim().parse::<i128>().ok()?, to.trim().parse::<i128>().ok()?));
+    match mutability {
+        Mutability::Boot => Some(format!("{tunable} is read when the system starts")),
+        Mutability::Fixed => Some(format!("{tunable} cannot be set")),
+        Mutability::RaiseOnly => numbers()
+            .filter(|(from, to)| to < from)
+            .map(|_| format!("{tunable} can only be raised while the system runs")),
+        _ => {
+            let row = Catalog::of(System::FreeBsd).get(tunable)?;
+            match store(row, numbers()?.1, hz) {
+                Kept::Refused(reason) => {
+                    Some(format!("{tunable} takes no {to} while the system runs: {reason}"))
+                }
+                _ => None,
+            }
+        }
+    }
 }

@@ -189,9 +189,9 @@ pub trait Backend {
     /// Returns how it provides a setting.
     fn provision(&self, setting: Setting) -> Provision;
 
-    /// Returns the tunables that a setting's value depends on besides its slots, which it does not change.
-    fn depends_on(&self, setting: Setting) -> Vec<String> {
-        let _ = setting;
+    /// Returns the other tunables that a slot's effect depends on: those that have to be read with it.
+    fn depends_on(&self, slot: &Slot) -> Vec<String> {
+        let _ = slot;
         Vec::new()
     }
 
