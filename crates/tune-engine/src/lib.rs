@@ -24,7 +24,7 @@ use tune_host::{Backend, Host, Isolation, Scope};
 use tune_model::claim::{Claims, ScopeClaims};
 use tune_model::finding::Finding;
 use tune_model::profile::{Profile, Scale};
-use tune_model::{Layer, Mutability, Status, Verdict};
+use tune_model::{Layer, Mutability, Status, System, Verdict};
 
 /// The scope of the host's values and boot files.
 const HOST: &str = "host";
@@ -43,6 +43,9 @@ impl std::fmt::Debug for Engine<'_> {
         f.debug_struct("Engine").field("system", &self.backend.system()).finish_non_exhaustive()
     }
 }
+
+/// The systems that [`backend_for`] knows.
+pub const SYSTEMS: &[System] = &[System::Linux];
 
 /// Returns the backend that knows a host's system, if any does.
 #[must_use]

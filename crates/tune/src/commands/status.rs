@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
     let report = StatusReport {
         host: context.host_ref(),
         settings,
-        boot_tool: context.backend.boot_story(&context.host, "").tool,
+        boot_tool: context.backend.boot_story(context.host(), "").tool,
         active,
         transactions,
         notes: unseen.into_iter().chain(unknown).chain(undecided).collect(),
