@@ -150,6 +150,10 @@ impl Backend for FreeBsd {
         persist::persist(host, (&self.ground, self.jail), Change { before, claims, options }, readings)
     }
 
+    fn differences(&self, host: &dyn Host) -> Vec<String> {
+        read::differences(host, &self.ground)
+    }
+
     fn boot_story(&self, host: &dyn Host, tunable: &str) -> BootStory {
         story::tell(host, (&self.ground, self.jail), tunable)
     }

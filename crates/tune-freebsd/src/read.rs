@@ -47,8 +47,7 @@ impl Reader<'_> {
         let boot = self.predict(name, Which::AsIs);
         let without = self.predict(name, Which::WithoutTune);
         let default = row.and_then(|row| at_start(row, &Handed::new(), self.ground));
-        let mut notes = self.next.as_ref().map(|next| next.notes(name)).unwrap_or_default();
-        notes.extend(row.zip(described).and_then(|(row, described)| self.differs(row, described)));
+        let notes = self.next.as_ref().map(|next| next.notes(name)).unwrap_or_default();
         Reading {
             out_of_scope: self.out_of_scope(name, row, described),
             live: text.map_err(|error| self.unread(&error, row)),
@@ -79,7 +78,7 @@ impl Reader<'_> {
         if self.jail == Jail::None || described.is_some_and(|described| described.prison) {
             return None;
         }
-        let own = described.map_or_else(|| self.is_per_stack(row), |described| described.vnet);
+        let own = described.map_or_else(|| is_per_stack(row, self.ground), |described| described.vnet);
         match self.jail {
             Jail::Vnet if own => None,
             Jail::Vnet => {
@@ -87,13 +86,6 @@ impl Reader<'_> {
             }
             _ => Some(format!("{name} belongs to the host: this jail has no network stack of its own")),
         }
-    }
-
-    fn is_per_stack(&self, row: Option<&Tunable>) -> bool {
-        row.is_some_and(|row| {
-            let since = row.vnet_since.as_deref().and_then(number_of);
-            row.scope == Reach::Vnet && since.is_none_or(|since| self.ground.release >= Some(since))
-        })
     }
 
     fn unread(&self, error: &ReadError, row: Option<&Tunable>) -> Unread {
@@ -121,32 +113,40 @@ impl Reader<'_> {
             _ => format!("this kernel ({release}) has no {name}"),
         }
     }
-
-    /// Says where the running kernel is not as the catalog has it; the kernel's word counts.
-    fn differs(&self, row: &Tunable, described: Description) -> Option<String> {
-        let kind = row
-            .kernel_type
-            .zip(described.value)
-            .filter(|(known, found)| !alike(known.range(), found.range()));
-        let kind =
-            kind.map(|(known, found)| format!("its type is {} and not {}", found.name(), known.name()));
-        let expected = matches!(row.mutability, Mutability::Live | Mutability::RaiseOnly);
-        let writable = (described.writable != expected).then(|| {
-            let words = |writable| if writable { "can" } else { "cannot" };
-            format!("it {} be written at run time", words(described.writable))
-        });
-        let stack = (described.vnet != self.is_per_stack(Some(row))).then(|| {
-            let words =
-                if described.vnet { "each network stack has its own" } else { "there is one for the host" };
-            words.to_owned()
-        });
-        let found: Vec<String> = [kind, writable, stack].into_iter().flatten().collect();
-        (!found.is_empty()).then(|| format!("this kernel is not as the catalog has it: {}", found.join("; ")))
-    }
 }
 
-fn alike(known: (i128, i128), found: (i128, i128)) -> bool {
-    known == found
+/// Tells whether each network stack has its own.
+fn is_per_stack(row: Option<&Tunable>, ground: &Ground) -> bool {
+    row.is_some_and(|row| {
+        let since = row.vnet_since.as_deref().and_then(number_of);
+        row.scope == Reach::Vnet && since.is_none_or(|since| ground.release >= Some(since))
+    })
+}
+
+/// Says where the running kernel is not as the catalog has it.
+pub(crate) fn differences(host: &dyn Host, ground: &Ground) -> Vec<String> {
+    let rows: Vec<&Tunable> = Catalog::of(System::FreeBsd).iter().collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    let described = host.describe_tunables(&names);
+    rows.iter().zip(described).filter_map(|(row, described)| differs(row, described?, ground)).collect()
+}
+
+fn differs(row: &Tunable, described: Description, ground: &Ground) -> Option<String> {
+    let kind = row.kernel_type.zip(described.value).filter(|(known, found)| known.range() != found.range());
+    let kind = kind.map(|(known, found)| format!("its type is {} and not {}", found.name(), known.name()));
+    let expected = matches!(row.mutability, Mutability::Live | Mutability::RaiseOnly);
+    let writable = (described.writable != expected).then(|| {
+        let can = if described.writable { "can" } else { "cannot" };
+        format!("it {can} be written while the system runs")
+    });
+    let stack = (described.vnet != is_per_stack(Some(row), ground)).then(|| {
+        let whose =
+            if described.vnet { "each network stack has its own" } else { "there is one for the host" };
+        whose.to_owned()
+    });
+    let found: Vec<String> = [kind, writable, stack].into_iter().flatten().collect();
+    (!found.is_empty())
+        .then(|| format!("{} is not on this kernel as in the catalog: {}", row.name, found.join("; ")))
 }
 
 /// Returns when the running kernel lets a tunable be changed.

@@ -287,6 +287,12 @@ pub trait Backend {
     /// Tells whether the boot layer exists in the host's scope.
     fn has_boot_layer(&self, host: &dyn Host) -> bool;
 
+    /// Says where the running kernel is not as the catalog has it, a sentence for each tunable. The kernel's word counts.
+    fn differences(&self, host: &dyn Host) -> Vec<String> {
+        let _ = host;
+        Vec::new()
+    }
+
     /// Tells how the next boot comes to the value of a tunable.
     fn boot_story(&self, host: &dyn Host, tunable: &str) -> BootStory;
 
