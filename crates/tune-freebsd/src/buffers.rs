@@ -73,3 +73,45 @@ pub(crate) fn solve(
     }
     Ok(targets)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn host(buffer: i128, limit: i128) -> BTreeMap<String, String> {
+        BTreeMap::from([(SEND.to_owned(), buffer.to_string()), (LIMIT.to_owned(), limit.to_string())])
+    }
+
+    fn at_least(bytes: u64) -> Limits {
+        Limits { at_least: Some(Quantity::Bytes(bytes)), ..Limits::default() }
+    }
+
+    fn plan(limits: &Limits, host: &BTreeMap<String, String>) -> Vec<(String, String)> {
+        let targets = solve(SEND, limits, host, false).unwrap();
+        targets.into_iter().map(|(slot, value)| (slot.tunable, value)).collect()
+    }
+
+    #[test]
+    fn a_ninth_of_the_limit_cannot_be_used() {
+        let mut cautions = Vec::new();
+        let found = effective(SEND, &host(2_097_152, 2_097_152), &mut cautions).unwrap();
+        assert_eq!(found, Effective::Exact(Quantity::Bytes(1_864_135)));
+        assert_eq!(cautions.len(), 1);
+        assert_eq!(usable(limit_for(4 << 20)), 4 << 20);
+        assert!(usable(limit_for(4 << 20) - 1) < 4 << 20);
+    }
+
+    #[test]
+    fn the_limit_is_raised_where_it_would_cut_and_only_there() {
+        let limit = (LIMIT.to_owned(), "4718592".to_owned());
+        let buffer = (SEND.to_owned(), "4194304".to_owned());
+        assert_eq!(plan(&at_least(4 << 20), &host(2 << 20, 2 << 20)), [limit.clone(), buffer.clone()]);
+        assert_eq!(plan(&at_least(4 << 20), &host(2 << 20, 16 << 20)), [buffer]);
+        // A buffer that an operator has set larger stays.
+        assert_eq!(plan(&at_least(4 << 20), &host(8 << 20, 2 << 20)), [limit]);
+        assert!(solve(SEND, &at_least(4 << 20), &host(8 << 20, 2 << 20), true).is_err());
+    }
+}

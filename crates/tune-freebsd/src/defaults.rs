@@ -151,3 +151,69 @@ pub(crate) fn number_of(release: &str) -> Option<i128> {
     let (major, minor) = release.split_once('.').unwrap_or((release, "0"));
     Some(major.parse::<i128>().ok()? * 100_000 + minor.parse::<i128>().ok()? * 1000)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What a kernel said of itself.
+    fn recorded() -> Ground {
+        Ground {
+            hz: 100,
+            page: 4096,
+            memory: Some(2_134_327_296),
+            kernel_memory: Some(2_087_858_176),
+            virtual_machine: Some(true),
+            release: Some(1_500_068),
+        }
+    }
+
+    fn start(name: &str, handed: &[(&str, i128)], ground: &Ground) -> Option<i128> {
+        let handed = handed.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        at_start(Catalog::of(System::FreeBsd).get(name).unwrap(), &handed, ground)
+    }
+
+    #[test]
+    fn a_recorded_kernel_computed_the_same() {
+        for (name, value) in [
+            ("kern.ipc.maxmbufmem", 1_043_929_088),
+            ("kern.ipc.nmbclusters", 127_432),
+            ("kern.ipc.nmbjumbop", 63_716),
+            ("kern.ipc.nmbjumbo9", 18_878),
+            ("kern.ipc.nmbjumbo16", 10_619),
+            ("kern.ipc.nmbufs", 815_569),
+            ("kern.maxusers", 463),
+            ("kern.maxfiles", 65_134),
+            ("kern.ipc.maxsockets", 65_134),
+            ("net.inet.tcp.tcbhashsize", 16_384),
+            ("net.inet.tcp.syncache.cachelimit", 15_360),
+            ("kern.hz", 100),
+        ] {
+            assert_eq!(start(name, &[], &recorded()), Some(value), "{name}");
+        }
+    }
+
+    /// As the same kernel answered when its loader handed it these.
+    #[test]
+    fn the_loader_has_its_say_within_the_rules() {
+        let handed = [("kern.ipc.nmbclusters", 65_536), ("kern.ipc.maxsockets", 30_000)];
+        assert_eq!(start("kern.ipc.nmbclusters", &handed, &recorded()), Some(65_536));
+        assert_eq!(start("kern.ipc.maxsockets", &handed, &recorded()), Some(65_134));
+        assert_eq!(start("kern.ipc.nmbufs", &handed, &recorded()), Some(815_569));
+        let many = [("kern.ipc.nmbclusters", 1_000_000)];
+        assert_eq!(start("kern.ipc.nmbufs", &many, &recorded()), Some(1_000_000 + 63_716 + 18_878 + 10_619));
+        let timeout = [("net.inet.tcp.finwait2_timeout", 15_000)];
+        assert_eq!(start("net.inet.tcp.finwait2_timeout", &timeout, &recorded()), Some(60_000));
+        let most = [("kern.ipc.maxmbufmem", 1 << 40)];
+        assert_eq!(start("kern.ipc.maxmbufmem", &most, &recorded()), Some(2_087_858_176 / 4 * 3));
+    }
+
+    #[test]
+    fn what_follows_from_unknown_memory_is_unknown() {
+        let ground = Ground { hz: 100, page: 4096, ..Ground::default() };
+        assert_eq!(start("kern.ipc.nmbclusters", &[], &ground), None);
+        assert_eq!(start("kern.ipc.nmbclusters", &[("kern.ipc.nmbclusters", 7)], &ground), Some(7));
+        assert_eq!(start("net.inet.tcp.keepidle", &[], &ground), Some(7_200_000));
+    }
+}

@@ -76,3 +76,77 @@ fn is_fallback(limits: &Limits, values: &dyn Values, hz: i128) -> bool {
     let ends = |low, high| (limits.at_least.as_ref(), limits.at_most.as_ref()) == (Some(low), Some(high));
     matches!(fallback(values, hz), Ok(Effective::Between { low, high }) if ends(&low, &high))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const HZ: i128 = 100;
+
+    fn host(timeout: i64, recycle: i64, interval: i64, probes: i64) -> BTreeMap<String, String> {
+        let pairs = [(TIMEOUT, timeout), (RECYCLE, recycle), (INTERVAL, interval), (PROBES, probes)];
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect()
+    }
+
+    fn ms(value: u64) -> Quantity {
+        Quantity::Duration(value)
+    }
+
+    fn solved(limits: &Limits, host: &BTreeMap<String, String>) -> Vec<(String, String)> {
+        solve(limits, host, HZ).unwrap().into_iter().map(|(slot, value)| (slot.tunable, value)).collect()
+    }
+
+    /// Each line was measured: the timer that netstat shows for a socket that was closed.
+    #[test]
+    fn the_timeout_acts_only_while_recycling_is_on() {
+        let between = |low, high| Effective::Between { low: ms(low), high: ms(high) };
+        for (host, life) in [
+            (host(60_000, 0, 75_000, 8), between(600_000, 675_000)),
+            (host(15_000, 0, 75_000, 8), between(600_000, 675_000)),
+            (host(60_000, 0, 10_000, 3), between(30_000, 40_000)),
+            (host(60_000, 1, 75_000, 8), Effective::Exact(ms(60_000))),
+            (host(15_000, -1, 75_000, 8), Effective::Exact(ms(15_000))),
+            (host(60_000, 0, 75_000, 0), Effective::Unbounded),
+            (host(60_000, 0, 75_000, -3), Effective::Unbounded),
+        ] {
+            let found = assess(&host, HZ);
+            assert_eq!(found.effective, life, "{host:?}");
+            assert_eq!(found.cautions.is_empty(), host[RECYCLE] != "0", "{host:?}");
+        }
+        let overflowing = host(60_000, 0, 2_147_483_640, 11);
+        assert!(matches!(assess(&overflowing, HZ).effective, Effective::Unknown(_)));
+    }
+
+    #[test]
+    fn the_pair_is_planned_together() {
+        let most = |limit| Limits { at_most: Some(ms(limit)), ..Limits::default() };
+        let pair = |timeout: &str| {
+            vec![(RECYCLE.to_owned(), "1".to_owned()), (TIMEOUT.to_owned(), timeout.to_owned())]
+        };
+        assert_eq!(solved(&most(30_000), &host(60_000, 0, 75_000, 8)), pair("30000"));
+        // A timeout that is low enough already, and does not act.
+        assert_eq!(solved(&most(30_000), &host(15_000, 0, 75_000, 8)), pair("30000"));
+        let alone = vec![(TIMEOUT.to_owned(), "30000".to_owned())];
+        assert_eq!(solved(&most(30_000), &host(60_000, 1, 75_000, 8)), alone);
+    }
+
+    #[test]
+    fn just_the_life_by_default_needs_no_recycling() {
+        let limits = Limits { at_least: Some(ms(600_000)), at_most: Some(ms(675_000)), ..Limits::default() };
+        let off = vec![(RECYCLE.to_owned(), "0".to_owned())];
+        assert_eq!(solved(&limits, &host(20_000, 1, 75_000, 8)), off);
+    }
+
+    #[test]
+    fn between_two_ticks_nothing_can_be_had_and_both_are_named() {
+        let host = host(60_000, 1, 75_000, 8);
+        let refused = solve(&Limits::exactly(ms(15_005)), &host, HZ).unwrap_err();
+        let Unsolvable::NotStorable { message, neighbours } = refused else { panic!("{refused}") };
+        assert!(message.contains("10 ms"), "{message}");
+        assert_eq!(neighbours, ["15s", "15s10ms"]);
+        assert!(solve(&Limits::exactly(ms(15_005)), &host, 1000).is_ok());
+    }
+}
