@@ -1,4 +1,5 @@
 //! FreeBSD for `tune`: its settings, its tunables, and what the next boot makes of them.
 
+mod boot;
 mod defaults;
 mod kernel;
