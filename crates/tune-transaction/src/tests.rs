@@ -198,7 +198,7 @@ fn a_rollback_says_how_the_other_transaction_stands() {
         let plan = Plan { conflicts, reboot_required, ..back() };
         run(&store, &host, &plan, Action::Rollback { of: 1 }).unwrap();
         let entry = store.history().unwrap()[0].clone();
-        assert_eq!(entry.clone().in_boot(&host.boot_id()).state, state);
+        assert_eq!(entry.clone().in_boot("boot-1").state, state);
         let after = match state {
             TransactionState::AwaitingReboot => TransactionState::RolledBack,
             other => other,
