@@ -1,5 +1,7 @@
 //! The `tune` command: arguments, prompts and exit codes. It decides nothing by itself.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod commands;
 mod context;
