@@ -50,6 +50,9 @@ pub const SYSTEMS: &[System] = &[System::Linux];
 /// Returns the backend that knows a host's system, if any does.
 #[must_use]
 pub fn backend_for(host: &dyn Host) -> Option<Box<dyn Backend>> {
+    if tune_freebsd::recognises(host) {
+        return Some(Box::new(tune_freebsd::FreeBsd::on(host)));
+    }
     tune_linux::recognises(host).then(|| Box::new(tune_linux::Linux::on(host)) as Box<dyn Backend>)
 }
 

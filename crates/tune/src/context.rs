@@ -21,6 +21,7 @@ use crate::exit;
 pub(crate) struct Context {
     pub(crate) format: Format,
     pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
     machine: Box<dyn Machine>,
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) library: SiteLibrary,
@@ -51,6 +52,7 @@ impl Context {
         Ok(Self {
             format: global.format,
             quiet: global.quiet,
+            verbose: global.verbose > 0,
             machine,
             backend,
             library,

@@ -180,6 +180,8 @@ impl Wanted {
 
     /// Shows the plan and asks, until the answer is yes or no; returns the steps that were agreed to.
     fn ask(&mut self, context: &Context) -> Result<Option<Vec<Step>>, CliError> {
+        // The plan says what cannot be taken back, and the answer is about that plan.
+        self.options.accept_irreversible = true;
         loop {
             let (claims, _) = context.claims_seen();
             let plan = self.plan(context, &claims, context.next_id_seen())?;
