@@ -47,6 +47,7 @@ pub fn plant(root: &Path, release: Release) {
     put(root, "etc/rc.conf", "hostname=\"fbsd\"\n");
     put(root, "etc/rc.d/sysctl", "#!/bin/sh\n");
     put(root, "etc/rc.d/netoptions", "#!/bin/sh\n");
+    put(root, "etc/rc.d/sysctl_lastload", "#!/bin/sh\n");
     put(root, "etc/sysctl.conf", "# What is set at every boot.\n");
 }
 
