@@ -219,6 +219,6 @@ fn what_the_fake_does_not_know_it_refuses() {
     assert!(unknown(kernel.get("net.inet6.ip6.hlim").map(drop)), "a type that was not recorded");
     assert!(unknown(kernel.get("vm.nothing").map(drop)), "a part of the tree that was not recorded");
     assert_eq!(kernel.get("net.inet.tcp.nothing"), Err(Refusal::Missing));
-    let environment = BTreeMap::from([("kern.maxusers".to_owned(), "64".to_owned())]);
+    let environment = BTreeMap::from([("kern.ipc.shmmni".to_owned(), "64".to_owned())]);
     assert!(Kernel::start(Release::Fifteen, 100, environment).is_err(), "a tunable without a rule");
 }

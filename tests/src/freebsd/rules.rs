@@ -9,6 +9,8 @@ use super::table::Release;
 pub(super) enum Rule {
     /// Milliseconds, kept as whole ticks; less than one is refused.
     Ticks,
+    /// The same, and what is not a whole number of ticks was never tried.
+    WholeTicks,
     /// Taken as it is.
     Plain,
     /// A switch whose other values were not looked at: those up to this one are taken.
@@ -56,6 +58,7 @@ const RULES: &[(Rule, &[&str])] = &[
             "net.inet.tcp.maxunacktime",
         ],
     ),
+    (Rule::WholeTicks, &["net.inet.tcp.rexmit_max", "net.inet.tcp.msl_local"]),
     (
         Rule::Plain,
         &[
@@ -100,7 +103,16 @@ const RULES: &[(Rule, &[&str])] = &[
             "net.inet.tcp.ecn.enable",
         ],
     ),
-    (Rule::UpTo(INT_MAX), &["net.inet.tcp.sendbuf_inc", "net.inet.tcp.initcwnd_segments"]),
+    (
+        Rule::UpTo(INT_MAX),
+        &[
+            "net.inet.tcp.sendbuf_inc",
+            "net.inet.tcp.initcwnd_segments",
+            "kern.ipc.sockbuf_waste_factor",
+            "net.inet.ip.portrange.randomcps",
+            "net.inet.ip.portrange.randomtime",
+        ],
+    ),
     (Rule::UpTo(65535), &["net.inet.ip.portrange.reservedhigh", "net.inet.ip.portrange.reservedlow"]),
     (Rule::Bool, &["net.inet.tcp.nolocaltimewait"]),
     (Rule::Within(1, u32::MAX as i128 / 3), &["kern.ipc.soacceptqueue"]),
@@ -141,7 +153,7 @@ pub(super) fn rule(release: Release, name: &str) -> Option<Rule> {
 
 /// Tells whether a name is kept in ticks.
 pub(super) fn in_ticks(name: &str) -> bool {
-    RULES[0].1.contains(&name)
+    RULES.iter().take(2).any(|(_, names)| names.contains(&name))
 }
 
 /// What came of a value.
@@ -176,6 +188,8 @@ impl Rule {
                 ..1 => Made::Invalid,
                 ticks => Made::Value(ticks),
             },
+            Self::WholeTicks if given < 1 || given * around.hz % 1000 != 0 => Made::Unknown,
+            Self::WholeTicks => Made::Value(given * around.hz / 1000),
             Self::Plain => Made::Value(given),
             Self::UpTo(most) if (0..=most).contains(&given) => Made::Value(given),
             Self::UpTo(_) => Made::Unknown,

@@ -20,13 +20,15 @@ impl Kernel {
     /// Says what of the loader's environment the fake does not know.
     pub fn start(release: Release, hz: i128, environment: Environment) -> Result<Self, String> {
         let table = release.table();
-        let known = |name: &str| ASKED.contains(&name);
-        if let Some(name) =
-            environment.keys().find(|name| table.get(name).is_some_and(|oid| oid.tunable) && !known(name))
+        let is_asked = |name: &str| table.get(name).is_some_and(|oid| oid.tunable) || UNSURE.contains(&name);
+        if let Some(name) = environment.keys().find(|name| is_asked(name) && !ASKED.contains(&name.as_str()))
         {
             return Err(format!("the fake FreeBSD does not know what {name} in the loader does"));
         }
         let hz = asked(&environment, "kern.hz")?.unwrap_or(hz);
+        if !(100..=2000).contains(&hz) {
+            return Err(format!("the fake FreeBSD does not know a clock of {hz} ticks a second"));
+        }
         let numbers = table.iter().filter(|(_, oid)| oid.kind.size().is_some() && !oid.value.contains(' '));
         let recorded = numbers.map(|(name, oid)| {
             let shown: i128 = oid.value.parse().unwrap_or_else(|_| panic!("{name} has no value"));
@@ -65,6 +67,11 @@ impl Kernel {
     }
 
     fn files(&mut self) -> Result<(), String> {
+        match self.asked("kern.maxusers")? {
+            Some(users @ 32..=384) => self.now("kern.maxusers", users),
+            Some(users) => return Err(format!("the fake FreeBSD does not know kern.maxusers={users}")),
+            None => {}
+        }
         let pages = self.values["hw.physmem"] / PAGE;
         let default = (40 + 32 * self.values["kern.maxusers"]).max(pages / 8);
         let files = self.asked("kern.maxfiles")?.unwrap_or(default).min(pages / 4);
@@ -140,6 +147,7 @@ impl Kernel {
 /// What the kernel asks the loader's environment for, as far as the fake knows.
 const ASKED: &[&str] = &[
     "kern.hz",
+    "kern.maxusers",
     "kern.maxfiles",
     "kern.maxfilesperproc",
     "kern.ipc.maxsockets",
@@ -155,6 +163,9 @@ const ASKED: &[&str] = &[
     "net.inet.tcp.syncache.bucketlimit",
     "net.inet.tcp.syncache.cachelimit",
 ];
+
+/// What some kernels may ask it for without saying so.
+const UNSURE: &[&str] = &["net.inet.tcp.sack.enable"];
 
 fn asked(environment: &Environment, name: &str) -> Result<Option<i128>, String> {
     let Some(text) = environment.get(name) else { return Ok(None) };
