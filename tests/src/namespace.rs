@@ -213,6 +213,15 @@ impl TestHost {
         written.unwrap_or_else(|error| panic!("{key} = {value:?}: {error}"));
     }
 
+    /// Makes every key of the network namespace what it was; those that did not change are not written.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel does not take one.
+    pub fn set_live(&self, wanted: &BTreeMap<String, String>) {
+        make_live(wanted);
+    }
+
     /// Takes down everything that must be as it was in the end.
     ///
     /// # Panics
@@ -258,12 +267,16 @@ impl Rebooted {
     /// Enters the namespace, and makes it as fresh as it was: a new one each time takes the kernel far longer.
     fn enter(&self) {
         setns(&self.namespace, CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("setns: {error}"));
-        for (path, value) in all_keys().iter().filter(|(path, value)| self.fresh.get(*path) != Some(*value)) {
-            let fresh = &self.fresh[path];
-            let written = fs::OpenOptions::new().write(true).open(path);
-            let written = written.and_then(|mut file| file.write(format!("{fresh}\n").as_bytes()));
-            written.unwrap_or_else(|error| panic!("{path} from {value:?} to {fresh:?}: {error}"));
-        }
+        make_live(&self.fresh);
+    }
+}
+
+fn make_live(wanted: &BTreeMap<String, String>) {
+    for (path, value) in all_keys().iter().filter(|(path, value)| wanted.get(*path) != Some(*value)) {
+        let wanted = &wanted[path];
+        let written = fs::OpenOptions::new().write(true).open(path);
+        let written = written.and_then(|mut file| file.write(format!("{wanted}\n").as_bytes()));
+        written.unwrap_or_else(|error| panic!("{path} from {value:?} to {wanted:?}: {error}"));
     }
 }
 
@@ -281,15 +294,23 @@ impl Everything {
     /// Naming each difference.
     #[track_caller]
     pub fn same_as(&self, before: &Self, when: &str) {
-        let mut differences = files::differences(&before.files, &self.files);
-        let keys: std::collections::BTreeSet<_> = before.live.keys().chain(self.live.keys()).collect();
+        let differences = before.differences(self);
+        assert!(differences.is_empty(), "{when}, not everything is as it was:\n{}", differences.join("\n"));
+    }
+
+    /// Names each difference from this to what was found later.
+    #[must_use]
+    pub fn differences(&self, later: &Self) -> Vec<String> {
+        let (before, after) = (self, later);
+        let mut differences = files::differences(&before.files, &after.files);
+        let keys: std::collections::BTreeSet<_> = before.live.keys().chain(after.live.keys()).collect();
         for key in keys {
-            let (was, is) = (before.live.get(key), self.live.get(key));
+            let (was, is) = (before.live.get(key), after.live.get(key));
             if was != is {
                 differences.push(format!("{key}: {was:?} is now {is:?}"));
             }
         }
-        assert!(differences.is_empty(), "{when}, not everything is as it was:\n{}", differences.join("\n"));
+        differences
     }
 }
 
