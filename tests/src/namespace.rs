@@ -55,6 +55,7 @@ pub struct Everything {
 
 const MEMORY: &str = "/mnt";
 const STATE: &str = "/mnt/state";
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Directories of settings files that packages own.
 const OF_PACKAGES: [&str; 3] = ["/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/lib/sysctl.d"];
@@ -117,6 +118,20 @@ impl TestHost {
     pub fn forget(&self) {
         let emptied = fs::remove_dir_all(STATE).and_then(|()| fs::create_dir(STATE));
         emptied.unwrap_or_else(|error| panic!("{STATE}: {error}"));
+    }
+
+    /// Gives the machine another identity of its boot, as `tune` sees it.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    pub fn boots_as(&self, id: &str) {
+        let file = Path::new(MEMORY).join("boot-id");
+        let covered = file.exists();
+        fs::write(&file, format!("{id}\n")).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        if !covered {
+            bind(&file, BOOT_ID).unwrap_or_else(|error| panic!("{BOOT_ID}: {error}"));
+        }
     }
 
     /// Returns an empty directory in memory for whatever the test needs.

@@ -100,6 +100,17 @@ impl Campaign {
         self.tallies.values().map(|tally| tally.runs).sum()
     }
 
+    /// Tells whether a group of cases may hold those whose names begin with `only`.
+    pub(crate) fn wants(group: &str, only: &str) -> bool {
+        group.starts_with(only) || only.starts_with(group)
+    }
+
+    /// Chooses numbers below `all`, spread evenly.
+    pub(crate) fn chosen(all: usize, wanted: Option<usize>) -> Vec<usize> {
+        let wanted = wanted.unwrap_or(all).min(all);
+        (0..wanted).map(|nth| nth * all / wanted.max(1)).collect()
+    }
+
     fn take(&mut self, result: CaseResult) {
         let CaseResult { name, case, ran, at_first, recovered, verdict, missed } = result;
         if missed {
@@ -121,7 +132,7 @@ fn on_host(host: &TestHost, place: Place, extent: &Extent, worker: usize, found:
     let fresh = Snapshot::of(host);
     let scenes: Vec<_> = Act::ALL
         .into_iter()
-        .filter(|act| touches(&format!("{}/{}/", place.name(), act.name()), &extent.only))
+        .filter(|act| Campaign::wants(&format!("{}/{}/", place.name(), act.name()), &extent.only))
         .map(|act| Scene::new(host, place, act, &fresh))
         .collect();
     let cases: Vec<_> = scenes
@@ -133,24 +144,13 @@ fn on_host(host: &TestHost, place: Place, extent: &Extent, worker: usize, found:
         let sites: usize = scenes.iter().map(|scene| scene.changing().count()).sum();
         found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).sites += sites;
     }
-    for at in chosen(cases.len(), extent.runs.map(|runs| runs.div_ceil(Place::ALL.len()))) {
+    for at in Campaign::chosen(cases.len(), extent.runs.map(|runs| runs.div_ceil(Place::ALL.len()))) {
         let (scene, case) = cases[at];
         if at % extent.workers.max(1) == worker {
             let result = try_case(scene, case);
             found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(result);
         }
     }
-}
-
-/// Tells whether one of two names is the beginning of the other.
-fn touches(name: &str, only: &str) -> bool {
-    name.starts_with(only) || only.starts_with(name)
-}
-
-/// Chooses numbers below `all`, spread evenly.
-fn chosen(all: usize, wanted: Option<usize>) -> Vec<usize> {
-    let wanted = wanted.unwrap_or(all).min(all);
-    (0..wanted).map(|nth| nth * all / wanted.max(1)).collect()
 }
 
 fn cases(scene: &Scene<'_>, looking: bool) -> Vec<Case> {

@@ -109,6 +109,7 @@ impl Fault {
             Self::Kernel(errno) => vec![format!("inject={name}:error={errno}:when={nth}+")],
             Self::Disk(errno) => OF_THE_DISK
                 .iter()
+                .filter(|name| scene.act.standing().is_none_or(|standing| !standing.contains(**name)))
                 .map(|name| format!("inject={name}:error={errno}:when={}+", 1 + before(name, at, scene)))
                 .collect(),
             Self::Lie => here(&format!("retval={}", call.result)),
@@ -132,9 +133,11 @@ fn before(name: &str, at: usize, scene: &Scene<'_>) -> usize {
     scene.calls[..at].iter().filter(|call| call.name == name).count()
 }
 
+/// Of an undo that was not written, reading back shows what neither side wrote: that is reported as somebody else's.
 fn lies_matter(call: &Call) -> bool {
     let done = call.result == "0" || call.name == "write";
-    done && !matches!(call.name.as_str(), "fsync" | "fdatasync" | "flock" | "openat")
+    let writes_undo = call.name == "write" && call.path.to_string_lossy().ends_with('u');
+    done && !writes_undo && !matches!(call.name.as_str(), "fsync" | "fdatasync" | "flock" | "openat")
 }
 
 /// Returns a limit that cuts this write and none before it.

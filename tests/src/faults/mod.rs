@@ -5,7 +5,9 @@
 //! its turn, undisturbed, and everything must be wholly as before or wholly as wanted.
 
 pub mod campaign;
+pub mod disk;
 pub mod fault;
+pub mod power;
 pub mod report;
 pub mod scene;
 pub mod trace;

@@ -100,6 +100,20 @@ impl Call {
         }
     }
 
+    /// Returns the first of two files that it names.
+    #[must_use]
+    pub fn source(&self) -> PathBuf {
+        let directory = self.arguments.split(['<', '>']).nth(1).filter(|_| !self.arguments.starts_with('"'));
+        let named = self.arguments.split('"').nth(1).unwrap_or_default();
+        directory.map_or_else(|| named.into(), |directory| Path::new(directory).join(named))
+    }
+
+    /// Returns the bytes of a quoted argument, counted from 0.
+    #[must_use]
+    pub fn text(&self, nth: usize) -> Vec<u8> {
+        quoted(self.arguments.as_bytes()).into_iter().nth(nth).unwrap_or_default()
+    }
+
     fn of(line: &str, state: &Path) -> Option<Self> {
         let (_, call) = line.split_once(' ')?;
         let (name, rest) = call.trim_start().split_once('(')?;
@@ -138,19 +152,68 @@ pub fn calls(text: &str, state: &Path) -> Vec<Call> {
     found
 }
 
+/// Returns what stands in quotes, its escapes resolved as C writes them.
+fn quoted(arguments: &[u8]) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let (mut rest, mut open) = (arguments, false);
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match first {
+            b'"' if open => open = false,
+            b'"' => {
+                open = true;
+                found.push(Vec::new());
+            }
+            b'\\' if open => {
+                let (byte, after) = escaped(rest);
+                found.last_mut().into_iter().for_each(|text| text.push(byte));
+                rest = after;
+            }
+            byte if open => found.last_mut().into_iter().for_each(|text| text.push(*byte)),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn escaped(rest: &[u8]) -> (u8, &[u8]) {
+    let octal = rest.iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
+    if octal > 0 {
+        let value = rest[..octal].iter().fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'));
+        return (u8::try_from(value).unwrap_or(u8::MAX), &rest[octal..]);
+    }
+    let byte = match rest.first().copied().unwrap_or_default() {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'v' => 11,
+        b'f' => 12,
+        other => other,
+    };
+    (byte, rest.get(1..).unwrap_or_default())
+}
+
 fn area(arguments: &str, path: &Path, state: &Path) -> Area {
     let speaks = ["0<", "1<", "2<"].iter().any(|fd| arguments.starts_with(fd));
     if speaks {
         Area::Speech
     } else if path.starts_with("/proc/sys/net") {
         Area::Live
-    } else if path.starts_with(state) {
+    } else if path.starts_with(state) || state.parent() == Some(path) {
         Area::State
-    } else if path.starts_with("/etc/sysctl.d") || path.starts_with("/etc/sysctl.conf") {
+    } else if is_boot_file(path) {
         Area::Boot
     } else {
         Area::Other
     }
+}
+
+/// Tells whether a path is that of a file of settings, of what is made beside one, or of a directory of such files.
+#[must_use]
+pub fn is_boot_file(path: &Path) -> bool {
+    let beside = path.parent() == Some(Path::new("/etc"))
+        && path.file_name().is_some_and(|name| name.to_string_lossy().contains("sysctl"));
+    beside || path.starts_with("/etc/sysctl.d") || path == Path::new("/etc")
 }
 
 /// Returns the file that a call reaches: `4</path>`, `3</directory>, "name"`, or `"/path"`.

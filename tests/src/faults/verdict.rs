@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::power::booted;
 use super::scene::Scene;
-use super::world::World;
+use super::world::{Snapshot, World};
 use crate::binary::{self, Ran};
 use crate::files;
 
@@ -100,6 +101,28 @@ impl Verdict {
         }
     }
 
+    /// Recovers after the power was cut and demands what has to hold then; `said` tells whether the command had said
+    /// that it was done. Returns where that left the host.
+    pub fn of_recovery_after_boot(&mut self, scene: &Scene<'_>, fresh: &Snapshot, said: bool) -> Left {
+        let ran = scene.host.tune(&["recover", "--format", "json"]);
+        self.decent(&ran);
+        self.demand(ran.code == 0, || format!("recover: {ran}"));
+        let (old, new) = (booted(&scene.old, fresh), booted(&scene.new, fresh));
+        let world = World::of(scene.host);
+        let left = if world == old && !scene.act.recovers() {
+            Left::Old
+        } else if world == new {
+            Left::New
+        } else {
+            self.same("neither old nor new; from old", &old, &world);
+            self.same("neither old nor new; from new", &new, &world);
+            Left::Between
+        };
+        self.demand(!said || world == new, || "it had said that it was done".to_owned());
+        self.afterwards(scene, left);
+        left
+    }
+
     /// Recovers, and demands what has to hold then. Returns where that left the host.
     pub fn of_recovery(&mut self, scene: &Scene<'_>, first: Option<i32>) -> Left {
         let host = scene.host;
@@ -123,11 +146,15 @@ impl Verdict {
             }
             _ => {}
         }
+        self.afterwards(scene, left);
+        left
+    }
+
+    fn afterwards(&mut self, scene: &Scene<'_>, left: Left) {
         self.second_recovery(scene);
         self.history(scene, left);
         self.tidy(scene);
         self.nothing_runs(scene);
-        left
     }
 
     fn second_recovery(&mut self, scene: &Scene<'_>) {

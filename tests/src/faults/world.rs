@@ -75,6 +75,17 @@ impl Snapshot {
         Self { everything: host.everything(), state }
     }
 
+    /// Returns every file of the host.
+    pub fn files(&self) -> impl Iterator<Item = (&std::path::PathBuf, &FileState)> {
+        self.everything.files.iter().chain(&self.state)
+    }
+
+    /// Returns the live values.
+    #[must_use]
+    pub const fn live(&self) -> &std::collections::BTreeMap<String, String> {
+        &self.everything.live
+    }
+
     /// Makes the host as it was.
     ///
     /// # Panics
@@ -103,7 +114,7 @@ pub fn put_back(directory: &Path, wanted: &FileStates) -> Result<()> {
         }
     }
     for (path, state) in wanted.iter().filter(|(path, state)| found.get(*path) != Some(*state)) {
-        make(path, state)?;
+        make(path, state).map_err(|error| std::io::Error::other(format!("{}: {error}", path.display())))?;
     }
     Ok(())
 }
