@@ -423,7 +423,9 @@ fn furnish_proc() -> Result<()> {
     Ok(mount(None::<&str>, "/proc/sys", None::<&str>, flags, None::<&str>)?)
 }
 
-fn systemd_sysctl() -> &'static str {
+/// Returns where `systemd-sysctl` is.
+#[must_use]
+pub fn systemd_sysctl() -> &'static str {
     let known = ["/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"];
     known.into_iter().find(|path| Path::new(path).exists()).unwrap_or(known[0])
 }

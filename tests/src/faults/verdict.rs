@@ -179,8 +179,9 @@ impl Verdict {
     fn history(&mut self, scene: &Scene<'_>, left: Left) {
         let verified = scene.host.tune(&["history", "--verify", "--format", "json"]);
         let found: Value = serde_json::from_str(&verified.stdout).unwrap_or_default();
-        let clean = |what: &str| found.pointer(what).and_then(Value::as_array).is_none_or(Vec::is_empty);
-        let ok = verified.code == 0 && clean("/verification/problems") && clean("/verification/notes");
+        let clean = |what: &str| found["verify"][what].as_array().is_none_or(Vec::is_empty);
+        let intact = found["verify"]["intact"] == true || !scene.host.state().exists();
+        let ok = verified.code == 0 && intact && clean("problems") && clean("notes");
         self.demand(ok, || format!("history --verify: {verified}"));
         let status = scene.host.tune(&["status", "--format", "json"]);
         let found: Value = serde_json::from_str(&status.stdout).unwrap_or_default();
