@@ -327,15 +327,7 @@ fn writable(context: &Context, plan: &Plan) -> Result<(), CliError> {
             _ => None,
         })
         .collect();
-<<<<<<< HEAD
     let denied = context.host().writable_tunables(&names).into_iter().find_map(Result::err);
-    match denied {
-        None => Ok(()),
-        Some(error @ WriteError::Denied(_)) => {
-            Err(CliError::new("not-permitted", exit::NOT_PERMITTED, format!("{error}; nothing was changed"))
-                .hint("run tune as root"))
-=======
-    let denied = context.host.writable_tunables(&names).into_iter().find_map(Result::err);
     denied.map_or(Ok(()), |error| Err(unwritable(&error)))
 }
 
@@ -346,7 +338,6 @@ fn unwritable(error: &WriteError) -> CliError {
         WriteError::Denied(_) => forbidden(message).hint("run tune as root"),
         WriteError::NotPermitted { .. } => {
             forbidden(message).hint("where the next boot may set it, write the boot files only: --boot-only")
->>>>>>> sys
         }
         WriteError::ReadOnly(_) => CliError::failed(message)
             .hint("in a container the host has to set it: tune --netns PID on the host, or the container's own settings")
