@@ -3,3 +3,5 @@
 mod boot;
 mod defaults;
 mod kernel;
+mod next_boot;
+mod permitted;
