@@ -1,11 +1,13 @@
 //! What the tests of the whole share: when a test may run, and laboratories to run the real tools in.
 
+#![forbid(unsafe_code)]
 // What a step of a test returns is there to be looked at, not to be looked at every time.
 #![allow(clippy::must_use_candidate)]
 
 pub mod binary;
 pub mod boot_lab;
 pub mod files;
+pub mod freebsd;
 pub mod namespace;
 pub mod outcome_cases;
 pub mod outcome_defaults;

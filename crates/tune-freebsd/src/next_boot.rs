@@ -7,7 +7,8 @@ use tune_host::{Description, Files, Host, Overlay};
 use tune_model::claim::ScopeClaims;
 use tune_model::{Catalog, System};
 
-use crate::boot::{self, Future, Jail, Predicted, Setup, Sources};
+pub(crate) use crate::boot::Predicted;
+use crate::boot::{self, Future, Jail, Setup, Sources};
 use crate::defaults::Ground;
 use crate::permitted::{BLOCK_FILE, LOADER_FILE, is_native};
 
@@ -28,10 +29,10 @@ pub(crate) struct NextBoot {
 }
 
 impl NextBoot {
-    /// Reads the boot files; `None` where nothing applies settings at boot.
+    /// Reads the boot files; `None` where nothing is set at boot.
     pub(crate) fn of(host: &dyn Host, claims: &ScopeClaims, ground: &Ground, jail: Jail) -> Option<Self> {
         let files = host.files();
-        if !boot::applies_settings(files) {
+        if jail == Jail::Shared || !boot::applies_settings(files) {
             return None;
         }
         let overlay = without_tune(files, claims);

@@ -5,14 +5,16 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use tune_engine::Engine;
-use tune_host::{Backend, Host, LiveHost, Machine, SiteLibrary};
+use tune_host::{Backend, Host, Machine, RootedFiles, SiteLibrary};
 use tune_model::finding::{HostRef, ProfileRef};
 use tune_model::profile::{self, Diagnostics, Library, ProfileText, Resolved};
+use tune_model::transaction::Entry;
 use tune_model::{Catalog, Claims, Kind, Profile, Quantity, System};
 use tune_report::Report;
-use tune_transaction::Store;
+use tune_transaction::{StateError, Store};
 
 use crate::args::{Format, Global};
+use crate::doors::Doors;
 use crate::error::CliError;
 use crate::exit;
 
@@ -20,7 +22,8 @@ use crate::exit;
 pub(crate) struct Context {
     pub(crate) format: Format,
     pub(crate) quiet: bool,
-    pub(crate) host: LiveHost,
+    pub(crate) verbose: bool,
+    machine: Box<dyn Machine>,
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) library: SiteLibrary,
     state: PathBuf,
@@ -32,26 +35,26 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(global: &Global) -> Result<Self, CliError> {
-        let host = host(global)?;
-        let backend = tune_engine::backend_for(&host).ok_or_else(|| {
-            CliError::failed("tune does not know this system").hint("it knows Linux; see tune --help")
-        })?;
+    pub(crate) fn new(global: &Global, doors: &dyn Doors) -> Result<Self, CliError> {
+        let machine = machine(global, doors)?;
+        let host: &dyn Host = &*machine;
+        let backend = tune_engine::backend_for(host).ok_or_else(unknown_system)?;
         let state = match &global.state_dir {
             Some(named) => std::path::absolute(named)
                 .map_err(|error| CliError::usage(format!("--state-dir {}: {error}", named.display())))?,
-            None => state_directory(&host),
+            None => state_directory(host, backend.system()),
         };
-        let library = SiteLibrary::inside(root_of(&host), "/etc/tune/profiles");
+        let library = SiteLibrary::inside(host.root(), backend.system().profile_directory());
         let scope = match (&global.netns, &global.root) {
             (Some(name), _) => format!("netns:{name}"),
             (None, Some(root)) => format!("root:{}", root.display()),
-            (None, None) => own_scope(&host),
+            (None, None) => own_scope(host),
         };
         Ok(Self {
             format: global.format,
             quiet: global.quiet,
-            host,
+            verbose: global.verbose > 0,
+            machine,
             backend,
             library,
             state,
@@ -62,8 +65,8 @@ impl Context {
     }
 
     /// The same, looking at another network namespace.
-    pub(crate) fn on(self, host: LiveHost, scope: &str) -> Self {
-        Self { host, scope: scope.to_owned(), ..self }
+    pub(crate) fn on(self, machine: Box<dyn Machine>, scope: &str) -> Self {
+        Self { machine, scope: scope.to_owned(), ..self }
     }
 
     /// Returns the state directory where it has to be named again.
@@ -72,11 +75,15 @@ impl Context {
     }
 
     pub(crate) fn engine(&self) -> Engine<'_> {
-        Engine { backend: &*self.backend, host: &self.host }
+        Engine { backend: &*self.backend, host: self.host() }
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.machine
     }
 
     pub(crate) fn machine(&self) -> &dyn Machine {
-        &self.host
+        &*self.machine
     }
 
     pub(crate) fn scope(&self) -> &str {
@@ -84,7 +91,7 @@ impl Context {
     }
 
     pub(crate) fn host_ref(&self) -> HostRef {
-        let identity = self.host.identity();
+        let identity = self.host().identity();
         HostRef {
             system: self.backend.system().to_string(),
             release: identity.release,
@@ -101,6 +108,12 @@ impl Context {
             );
         }
         Ok(Store::open(&self.state)?)
+    }
+
+    /// Returns every transaction as it stands in the present boot.
+    pub(crate) fn history(&self, store: &Store) -> Result<Vec<Entry>, StateError> {
+        let boot_id = self.host().boot_id();
+        Ok(store.history()?.into_iter().map(|entry| entry.in_boot(&boot_id)).collect())
     }
 
     /// Looks at the state without touching it; `None` where there is none yet.
@@ -206,16 +219,17 @@ fn consistent(global: &Global) -> Result<(), CliError> {
     Err(CliError::usage(wrong))
 }
 
-fn host(global: &Global) -> Result<LiveHost, CliError> {
+fn machine(global: &Global, doors: &dyn Doors) -> Result<Box<dyn Machine>, CliError> {
     consistent(global)?;
     if let Some(name) = &global.netns {
-        return Ok(LiveHost::namespace(name)?);
+        return Ok(doors.namespace(name)?);
     }
-    let Some(root) = &global.root else { return Ok(LiveHost::own()) };
+    let own = doors.own();
+    let Some(root) = &global.root else { return Ok(own) };
     if !root.is_dir() {
         return Err(CliError::usage(format!("--root {}: there is no such directory", root.display())));
     }
-    if is_the_running_root(root) {
+    if is_same(root, own.root()) {
         // Its live values would be taken for those of an earlier boot, and given up.
         return Err(CliError::usage(format!(
             "--root {}: this is the running system, no image",
@@ -232,33 +246,33 @@ fn host(global: &Global) -> Result<LiveHost, CliError> {
             Err(error) => return Err(CliError::usage(format!("--ram: {error}"))),
         },
     };
-    Ok(LiveHost::image(root, ram))
+    Ok(doors.image(root, ram))
 }
 
-fn is_the_running_root(root: &Path) -> bool {
+fn is_same(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
-    identity(root) == identity(Path::new("/"))
+    identity(one) == identity(other)
 }
 
-fn own_scope(host: &LiveHost) -> String {
+fn unknown_system() -> CliError {
+    let known: Vec<_> = tune_engine::SYSTEMS.iter().map(|system| system.title()).collect();
+    CliError::failed("tune does not know this system")
+        .hint(format!("it knows {}; see tune --help", known.join(" and ")))
+}
+
+fn own_scope(host: &dyn Host) -> String {
     match host.namespace() {
         Some(namespace) => format!("netns:[{}]", namespace.inode),
         None => "host".to_owned(),
     }
 }
 
-fn root_of(host: &LiveHost) -> &Path {
-    match host.scope() {
-        tune_host::Scope::Image(root) => root,
-        _ => Path::new("/"),
-    }
-}
-
-fn state_directory(host: &LiveHost) -> PathBuf {
-    const DEFAULT: &str = "/var/lib/tune";
+fn state_directory(host: &dyn Host, system: System) -> PathBuf {
+    let usual = Path::new(system.state_directory());
+    let inside = RootedFiles::new(host.root()).locate(usual);
     // Where its parent does not exist in the image the path says so when it is needed.
-    host.locate(Path::new(DEFAULT)).unwrap_or_else(|_| root_of(host).join(&DEFAULT[1..]))
+    inside.unwrap_or_else(|_| host.root().join(usual.strip_prefix("/").unwrap_or(usual)))
 }
 
 /// Returns the width of the terminal, where there is one.

@@ -11,7 +11,7 @@ use super::loader_conf::LoaderLine;
 use super::number::{Meant, from_loader, from_sysctl};
 use super::sources::Sources;
 use super::{Jail, canonical};
-use crate::defaults::{Ground, Handed, at_start};
+use crate::defaults::{Ground, Handed, at_start, number_of};
 use crate::kernel::{self, CLUSTERS, FILES, Kept, MBUFS, SOCKETS};
 
 /// What a simulation is told besides the files.
@@ -59,9 +59,8 @@ impl Setup<'_> {
     }
 
     fn is_per_stack(&self, row: &Tunable) -> bool {
-        let since = row.vnet_since.as_deref().and_then(osreldate);
-        row.scope == Reach::Vnet
-            && since.is_none_or(|since| self.ground.release.is_none_or(|this| this >= since))
+        let since = row.vnet_since.as_deref().and_then(number_of);
+        row.scope == Reach::Vnet && since.is_none_or(|since| self.ground.release >= Some(since))
     }
 
     /// Tells whether the kernel asks the loader for a tunable; `None` where that cannot be told.
@@ -80,12 +79,6 @@ impl Setup<'_> {
             _ => None,
         }
     }
-}
-
-/// Returns a release's number from its name: 1301000 for 13.1.
-fn osreldate(release: &str) -> Option<i128> {
-    let (major, minor) = release.split_once('.').unwrap_or((release, "0"));
-    Some(major.parse::<i128>().ok()? * 100_000 + minor.parse::<i128>().ok()? * 1000)
 }
 
 /// A boot in progress.

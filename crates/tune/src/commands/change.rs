@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use tune_engine::{Held, Options, Release};
-use tune_host::{Host, Interrupt, ReadError, WriteError};
+use tune_host::{Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
 use tune_model::transaction::{Action, StepResult};
@@ -85,9 +85,9 @@ fn exists(context: &Context, tunable: &str) -> bool {
     let named = tunable.contains(['.', '/']) && !is_near_a_setting(tunable);
     named
         && (!matches!(
-            context.host.read_tunables(&[tunable])[..],
+            context.host().read_tunables(&[tunable])[..],
             [Err(ReadError::Missing(_) | ReadError::BadName(_))]
-        ) || !context.backend.boot_story(&context.host, tunable).lines.is_empty())
+        ) || !context.backend.boot_story(context.host(), tunable).lines.is_empty())
 }
 
 fn unknown(context: &Context, name: &str) -> CliError {
@@ -127,7 +127,7 @@ impl Wanted {
         claims: &tune_model::Claims,
         transaction: u64,
     ) -> Result<Plan, CliError> {
-        let boot_id = context.host.boot_id();
+        let boot_id = context.host().boot_id();
         let held = Held { claims, transaction, boot_id: &boot_id };
         match &self.intent {
             Intent::Apply(profiles) => {
@@ -180,6 +180,8 @@ impl Wanted {
 
     /// Shows the plan and asks, until the answer is yes or no; returns the steps that were agreed to.
     fn ask(&mut self, context: &Context) -> Result<Option<Vec<Step>>, CliError> {
+        // The plan says what cannot be taken back, and the answer is about that plan.
+        self.options.accept_irreversible = true;
         loop {
             let (claims, _) = context.claims_seen();
             let plan = self.plan(context, &claims, context.next_id_seen())?;
@@ -233,7 +235,7 @@ impl Wanted {
     fn execute(&self, context: &Context, locked: &mut Locked<'_>, plan: PlanReport) -> Result<u8, CliError> {
         let interrupt = Interrupt::watch()
             .map_err(|error| CliError::failed(format!("cannot watch for signals: {error}")))?;
-        let boot_id = context.host.boot_id();
+        let boot_id = context.host().boot_id();
         let permit = Permit(context);
         let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
         let quiet = context.quiet || crate::is_json(context.format);
@@ -257,7 +259,7 @@ pub(crate) fn recover(
     context: &Context,
     locked: &mut Locked<'_>,
 ) -> Result<Option<tune_transaction::Recovered>, CliError> {
-    let boot_id = context.host.boot_id();
+    let boot_id = context.host().boot_id();
     let permit = Permit(context);
     let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
     foreign_scope(context)?;
@@ -277,7 +279,7 @@ pub(crate) fn recover(
 fn foreign_scope(context: &Context) -> Result<(), CliError> {
     let open = context.look_at_store()?.map(|store| store.open_transaction()).transpose()?.flatten();
     match open {
-        Some(entry) if entry.scope == "host" && context.host.namespace().is_some() => {
+        Some(entry) if entry.scope == "host" && context.host().namespace().is_some() => {
             let message = format!(
                 "transaction {} was interrupted on the host, and this is another network namespace",
                 entry.id
@@ -325,17 +327,22 @@ fn writable(context: &Context, plan: &Plan) -> Result<(), CliError> {
             _ => None,
         })
         .collect();
-    let denied = context.host.writable_tunables(&names).into_iter().find_map(Result::err);
-    match denied {
-        None => Ok(()),
-        Some(error @ WriteError::Denied(_)) => {
-            Err(CliError::new("not-permitted", exit::NOT_PERMITTED, format!("{error}; nothing was changed"))
-                .hint("run tune as root"))
+    let denied = context.host().writable_tunables(&names).into_iter().find_map(Result::err);
+    denied.map_or(Ok(()), |error| Err(unwritable(&error)))
+}
+
+fn unwritable(error: &WriteError) -> CliError {
+    let message = format!("{error}; nothing was changed");
+    let forbidden = |message| CliError::new("not-permitted", exit::NOT_PERMITTED, message);
+    match error {
+        WriteError::Denied(_) => forbidden(message).hint("run tune as root"),
+        WriteError::NotPermitted { .. } => {
+            forbidden(message).hint("where the next boot may set it, write the boot files only: --boot-only")
         }
-        Some(error @ WriteError::ReadOnly(_)) => Err(CliError::failed(format!("{error}; nothing was changed"))
+        WriteError::ReadOnly(_) => CliError::failed(message)
             .hint("in a container the host has to set it: tune --netns PID on the host, or the container's own settings")
-            .hint("write the boot files only: --boot-only")),
-        Some(error) => Err(CliError::failed(format!("{error}; nothing was changed"))),
+            .hint("write the boot files only: --boot-only"),
+        _ => CliError::failed(message),
     }
 }
 
@@ -378,7 +385,10 @@ impl Observer for Shown {
 
 #[cfg(test)]
 mod tests {
-    use super::retyped;
+    use tune_host::WriteError;
+
+    use super::{retyped, unwritable};
+    use crate::exit;
 
     fn of(line: &str) -> String {
         retyped(line.split(' ').map(str::to_owned))
@@ -393,5 +403,15 @@ mod tests {
         assert_eq!(of("--netns plan plan plan --diff"), "tune --netns plan apply plan");
         assert_eq!(of("set a.b<=30s --check --state-dir /s"), "tune set 'a.b<=30s' --state-dir /s");
         assert_eq!(of("rollback --dry-run --overwrite-foreign 3"), "tune rollback --overwrite-foreign 3");
+    }
+
+    #[test]
+    fn what_may_not_be_written_is_told_from_what_cannot() {
+        let code = |error| unwritable(&error).0.exit_code;
+        let name = "kern.ipc.maxmbufmem".to_owned();
+        assert_eq!(code(WriteError::Denied(name.clone())), exit::NOT_PERMITTED);
+        let reason = "it cannot be written at all".to_owned();
+        assert_eq!(code(WriteError::NotPermitted { name: name.clone(), reason }), exit::NOT_PERMITTED);
+        assert_eq!(code(WriteError::Missing(name)), exit::FAILED);
     }
 }

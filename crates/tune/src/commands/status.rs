@@ -22,13 +22,14 @@ pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
     let (transactions, unknown) = waiting(context);
     let settings: Vec<_> = engine.overview(&scope).into_iter().map(setting).collect();
     let undecided = shared_reason(&settings);
+    let differences = if context.verbose { context.backend.differences(context.host()) } else { Vec::new() };
     let report = StatusReport {
         host: context.host_ref(),
         settings,
-        boot_tool: context.backend.boot_story(&context.host, "").tool,
+        boot_tool: context.backend.boot_story(context.host(), "").tool,
         active,
         transactions,
-        notes: unseen.into_iter().chain(unknown).chain(undecided).collect(),
+        notes: unseen.into_iter().chain(unknown).chain(undecided).chain(differences).collect(),
     };
     context.show(&report);
     Ok(exit::MET)
@@ -67,7 +68,7 @@ fn setting(found: Overview) -> SettingState {
 /// seen in a directory that is otherwise fit to be looked at.
 fn waiting(context: &Context) -> (Vec<Waiting>, Option<String>) {
     let Ok(Some(store)) = context.look_at_store() else { return (Vec::new(), None) };
-    let (mut entries, unknown) = match store.history() {
+    let (mut entries, unknown) = match context.history(&store) {
         Err(error) => (Vec::new(), Some(format!("what tune did is not known: {error}"))),
         Ok(entries) => (entries, None),
     };
