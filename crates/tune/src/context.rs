@@ -224,15 +224,17 @@ fn host(global: &Global) -> Result<LiveHost, CliError> {
         .hint("leave --root out; to change the boot files only: --boot-only"));
     }
     let root = std::path::absolute(root).map_err(|error| CliError::usage(error.to_string()))?;
-    let ram = match &global.ram {
-        None => None,
-        Some(text) => match Quantity::parse(Kind::Bytes, text) {
-            Ok(Quantity::Bytes(bytes)) => Some(bytes),
-            Ok(_) => None,
-            Err(error) => return Err(CliError::usage(format!("--ram: {error}"))),
-        },
-    };
-    Ok(LiveHost::image(root, ram))
+    Ok(LiveHost::image(root, stated_ram(global)?))
+}
+
+/// Returns the memory that was stated, in bytes.
+pub(crate) fn stated_ram(global: &Global) -> Result<Option<u64>, CliError> {
+    let Some(text) = &global.ram else { return Ok(None) };
+    match Quantity::parse(Kind::Bytes, text) {
+        Ok(Quantity::Bytes(bytes)) => Ok(Some(bytes)),
+        Ok(_) => Ok(None),
+        Err(error) => Err(CliError::usage(format!("--ram: {error}"))),
+    }
 }
 
 fn is_the_running_root(root: &Path) -> bool {

@@ -10,6 +10,7 @@ mod exit;
 mod log;
 mod output;
 mod prompt;
+mod shelf;
 
 use std::process::ExitCode;
 

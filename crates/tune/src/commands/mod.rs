@@ -11,6 +11,7 @@ mod off;
 mod plan;
 mod profile;
 mod recover;
+mod render;
 mod rollback;
 mod set;
 mod status;
@@ -22,11 +23,12 @@ use crate::error::CliError;
 /// Runs a command and returns its exit code.
 pub(crate) fn run(command: Command, global: &Global) -> Result<u8, CliError> {
     // These look at no machine.
-    match command {
+    let command = match command {
         Command::Completions { shell } => return completions::run(shell),
         Command::Man { command } => return man::run(command.as_deref()),
-        _ => {}
-    }
+        Command::Render(wanted) => return render::run(&wanted, global),
+        other => other,
+    };
     let context = Context::new(global)?;
     match command {
         Command::Status => status::run(&context),
@@ -44,6 +46,6 @@ pub(crate) fn run(command: Command, global: &Global) -> Result<u8, CliError> {
         Command::Rollback { id, undo } => rollback::run(context, id, &undo),
         Command::History { id, verify } => history::run(&context, id, verify),
         Command::Recover => recover::run(&context),
-        Command::Completions { .. } | Command::Man { .. } => Ok(crate::exit::MET),
+        Command::Completions { .. } | Command::Man { .. } | Command::Render(_) => Ok(crate::exit::MET),
     }
 }

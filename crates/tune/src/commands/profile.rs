@@ -51,10 +51,7 @@ fn line(context: &Context, name: String) -> ProfileLine {
 fn show(context: &Context, name: &str, system: Option<&str>) -> Result<u8, CliError> {
     let system = match system {
         None => context.backend.system(),
-        Some(name) => name.parse::<System>().map_err(|error| {
-            let known: Vec<_> = System::ALL.iter().map(|system| system.name()).collect();
-            CliError::usage(error).hint(format!("known systems: {}", known.join(", ")))
-        })?,
+        Some(name) => system_named(name)?,
     };
     let resolved = context.resolve(name, system)?;
     // What is only refused without --allow-unsafe is shown all the same.
@@ -63,6 +60,14 @@ fn show(context: &Context, name: &str, system: Option<&str>) -> Result<u8, CliEr
     let profile = digested(resolved, &refused)?;
     context.show(&ProfileReport { profile, system: system.to_string() });
     Ok(exit::MET)
+}
+
+/// Returns the system that goes by a name.
+pub(super) fn system_named(name: &str) -> Result<System, CliError> {
+    name.parse::<System>().map_err(|error| {
+        let known: Vec<_> = System::ALL.iter().map(|system| system.name()).collect();
+        CliError::usage(error).hint(format!("known systems: {}", known.join(", ")))
+    })
 }
 
 /// Checks each profile; every one is shown, and the worst decides the exit code.

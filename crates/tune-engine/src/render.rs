@@ -1,0 +1,160 @@
+//! Planning for a host that is not there: the same plan, with what it comes to natively.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tune_host::{FreshHost, Targets};
+use tune_model::claim::{Claims, Holding, ScopeClaims};
+use tune_model::plan::Plan;
+use tune_model::profile::Profile;
+use tune_model::reading::{Layer, Readings};
+use tune_model::rendering::{Assignment, Proviso};
+use tune_model::{Finding, Limits, Quantity, Rendering, Slot, Status, Subject, System, Values, Verdict};
+
+use crate::apply::left_to_the_kernel;
+use crate::options::{Held, Options};
+use crate::steps::{self, Move};
+use crate::subject::{self, View};
+use crate::{Engine, HOST, wish};
+
+/// Returns a freshly installed host with `ram` bytes of memory, where that is known; `None` for a system that cannot
+/// be planned for.
+#[must_use]
+pub fn fresh_host(system: System, ram: Option<u64>) -> Option<FreshHost> {
+    let files = match system {
+        System::Linux => tune_linux::fresh_files(),
+        System::FreeBsd | System::Solaris => return None,
+    };
+    Some(FreshHost::new(files, ram))
+}
+
+impl Engine<'_> {
+    /// Plans to apply `profiles` to a freshly installed host, for people to carry out.
+    ///
+    /// # Errors
+    ///
+    /// Says what about the host has to be stated because the profiles depend on it.
+    pub fn render(&self, profiles: &[Profile], options: &Options) -> Result<Rendering, String> {
+        let claims = Claims::default();
+        let held = Held { claims: &claims, transaction: 1, boot_id: &self.host.boot_id() };
+        let options = Options { boot_only: true, ..options.clone() };
+        let mut plan = self.plan_apply(profiles, held, &options)?;
+        let names = wish::tunables_of(self.backend, profiles);
+        let readings = self.backend.read(self.host, &names, &ScopeClaims::default());
+        let holdings = plan.claims.as_ref().map(|claims| claims.scope(HOST).boot).unwrap_or_default();
+        let draft = Draft { engine: self, readings: &readings, holdings: &holdings, plan: &plan };
+        let provisos = draft.provisos();
+        let assignments = draft.assignments();
+        let amounts = draft.amounts();
+        let refusals = draft.dangers(&provisos, &options);
+        let told: Vec<_> = draft.open(&provisos).map(left_to_the_kernel).collect();
+        plan.refusals.extend(refusals);
+        plan.warnings.retain(|warning| !told.contains(warning));
+        Ok(Rendering { system: self.backend.system(), plan, assignments, provisos, amounts })
+    }
+}
+
+struct Draft<'a> {
+    engine: &'a Engine<'a>,
+    readings: &'a Readings,
+    holdings: &'a BTreeMap<Slot, Holding>,
+    plan: &'a Plan,
+}
+
+impl<'a> Draft<'a> {
+    fn before(&self) -> View<'a> {
+        View::boot_without_tune(self.readings)
+    }
+
+    fn after(&self) -> View<'a> {
+        let mut view = self.before();
+        for (slot, holding) in self.holdings {
+            if let Some(value) = &holding.held {
+                view.plan(slot, value);
+            }
+        }
+        view
+    }
+
+    fn assignments(&self) -> Vec<Assignment> {
+        let mut serves: BTreeMap<&str, BTreeSet<Subject>> = BTreeMap::new();
+        for (slot, holding) in self.holdings.iter().filter(|(_, holding)| holding.held.is_some()) {
+            let subjects = holding.claims.iter().map(|claim| claim.subject.clone());
+            serves.entry(&slot.tunable).or_default().extend(subjects);
+        }
+        let (before, after) = (self.before(), self.after());
+        let spaced = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let assignment = |(tunable, serves): (&str, BTreeSet<Subject>)| Assignment {
+            tunable: tunable.to_owned(),
+            value: after.text(tunable).map(spaced).unwrap_or_default(),
+            default: before.text(tunable).map(spaced).ok(),
+            serves: serves.into_iter().collect(),
+        };
+        let mut found: Vec<_> = serves.into_iter().map(assignment).collect();
+        found.sort_by_key(|line| self.engine.backend.rank(&line.tunable));
+        found
+    }
+
+    fn amounts(&self) -> BTreeMap<Subject, tune_model::Effective> {
+        let after = self.after();
+        let subjects = self.plan.findings.iter().map(|finding| &finding.subject);
+        subjects
+            .map(|wanted| (wanted.clone(), subject::assess(self.engine.backend, wanted, &after).effective))
+            .collect()
+    }
+
+    /// Returns the bounds on what only the kernel itself knows.
+    fn provisos(&self) -> Vec<Proviso> {
+        let open = |finding: &&Finding| {
+            finding.status == Status::Unreadable
+                && finding.boot == Verdict::Unknown
+                && !self
+                    .holdings
+                    .values()
+                    .any(|held| held.claims.iter().any(|claim| claim.subject == finding.subject))
+        };
+        self.plan.findings.iter().filter(open).flat_map(|finding| self.provisos_of(finding)).collect()
+    }
+
+    /// Returns the findings that provisos are about.
+    fn open<'p>(&'p self, provisos: &'p [Proviso]) -> impl Iterator<Item = &'p Finding> {
+        let about = |finding: &&Finding| provisos.iter().any(|proviso| proviso.subject == finding.subject);
+        self.plan.findings.iter().filter(about)
+    }
+
+    fn provisos_of(&self, finding: &Finding) -> Vec<Proviso> {
+        let Limits { at_least, at_most, .. } = &finding.wanted;
+        let lower = |bound: &Quantity| Limits { at_least: Some(bound.clone()), ..Limits::default() };
+        let upper = |bound: &Quantity| Limits { at_most: Some(bound.clone()), ..Limits::default() };
+        let low =
+            at_least.as_ref().map(|bound| self.native(&finding.subject, &lower(bound))).unwrap_or_default();
+        let high =
+            at_most.as_ref().map(|bound| self.native(&finding.subject, &upper(bound))).unwrap_or_default();
+        let slots: BTreeSet<&Slot> = low.keys().chain(high.keys()).collect();
+        let proviso = |slot: &Slot| Proviso {
+            subject: finding.subject.clone(),
+            slot: slot.clone(),
+            at_least: low.get(slot).cloned(),
+            at_most: high.get(slot).cloned(),
+        };
+        slots.into_iter().map(proviso).collect()
+    }
+
+    /// Returns a bound in the tunable's own unit; nothing where it has none there.
+    fn native(&self, wanted: &Subject, limits: &Limits) -> Targets {
+        subject::solve(self.engine.backend, wanted, limits, &self.before()).unwrap_or_default()
+    }
+
+    /// What would be refused if it had to be set.
+    fn dangers(&self, provisos: &[Proviso], options: &Options) -> Vec<tune_model::plan::Refusal> {
+        let moves: Vec<Move> = provisos
+            .iter()
+            .filter_map(|proviso| {
+                let (slot, serves) = (proviso.slot.clone(), vec![proviso.subject.clone()]);
+                Some(Move { slot, value: proviso.at_least.clone()?, serves })
+            })
+            .collect();
+        let views = (&self.before(), &self.after());
+        let Engine { backend, host } = *self.engine;
+        steps::dangers(backend, host, &moves, views, Layer::Boot, options)
+    }
+}

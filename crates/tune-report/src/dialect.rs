@@ -1,0 +1,124 @@
+//! How a system is told things natively: its command, its files, and how a line of each looks.
+
+use tune_model::{Catalog, Mutability, System};
+
+use crate::verdict::quoted;
+
+/// A file that sets tunables at boot.
+#[derive(Debug)]
+pub(crate) struct BootFile {
+    /// The file.
+    pub path: &'static str,
+    /// Other lines may stand in it: ours are added at its end.
+    pub shared: bool,
+    /// What reads it, and what wins over it.
+    pub note: &'static str,
+    /// What stands between a name and its value, and around the value.
+    form: (&'static str, &'static str),
+}
+
+impl BootFile {
+    /// Returns the line that sets a tunable.
+    pub fn line(&self, tunable: &str, value: &str) -> String {
+        let (between, around) = self.form;
+        format!("{tunable}{between}{around}{value}{around}")
+    }
+}
+
+/// How one system is told things.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    system: System,
+    /// The system's name in a sentence.
+    pub title: &'static str,
+    /// The command that sets a tunable, before its name.
+    set: &'static str,
+    /// Where lines may stand that set the same.
+    pub elsewhere: &'static [&'static str],
+    files: &'static [BootFile],
+}
+
+const LINUX: Dialect = Dialect {
+    system: System::Linux,
+    title: "Linux",
+    set: "sysctl -w ",
+    elsewhere: &[
+        "/etc/sysctl.conf",
+        "/etc/sysctl.d",
+        "/run/sysctl.d",
+        "/usr/local/lib/sysctl.d",
+        "/usr/lib/sysctl.d",
+        "/lib/sysctl.d",
+    ],
+    files: &[BootFile {
+        path: "/etc/sysctl.d/zz-tune.conf",
+        shared: false,
+        note: "systemd-sysctl reads it after all files whose names sort before it. Where sysctl --system sets the \
+               values at boot, /etc/sysctl.conf is read later still and wins.",
+        form: (" = ", ""),
+    }],
+};
+
+impl Dialect {
+    /// Returns how a system is told things.
+    pub const fn of(system: System) -> &'static Self {
+        match system {
+            System::Linux | System::FreeBsd | System::Solaris => &LINUX,
+        }
+    }
+
+    /// Returns the command that sets a tunable of the running kernel.
+    pub fn command(&self, tunable: &str, value: &str) -> String {
+        format!("{}{}", self.set, quoted(&format!("{tunable}={value}")))
+    }
+
+    /// Returns the command that sets one field above the least it may be where it is lower, the others staying.
+    pub fn raise(&self, tunable: &str, field: Option<usize>, least: &str) -> Vec<String> {
+        match field {
+            None => vec![
+                format!("[ \"$(sysctl -n {tunable})\" -lt {least} ] &&"),
+                format!("  {}", self.command(tunable, least)),
+            ],
+            Some(field) => {
+                let whole = self
+                    .whole(tunable, |at| if at == field { least.to_owned() } else { format!("${}", at + 1) });
+                vec![
+                    format!("set -- $(sysctl -n {tunable}) && [ \"${}\" -lt {least} ] &&", field + 1),
+                    format!("  {}\"{tunable}={whole}\"", self.set),
+                ]
+            }
+        }
+    }
+
+    /// Returns what is known of a tunable.
+    pub fn row(&self, tunable: &str) -> Option<&'static tune_model::Tunable> {
+        Catalog::of(self.system).get(tunable)
+    }
+
+    /// Returns when a tunable can be changed.
+    pub fn mutability(&self, tunable: &str) -> Mutability {
+        self.row(tunable).map_or(Mutability::Live, |row| row.mutability)
+    }
+
+    /// Returns the text of a tunable with several fields, each made by its number.
+    pub fn whole(&self, tunable: &str, field: impl Fn(usize) -> String) -> String {
+        let width = self.row(tunable).map_or(1, tune_model::Tunable::width);
+        (0..width).map(field).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns what is known of a boot file.
+    pub fn file(&self, path: &str) -> Option<&'static BootFile> {
+        self.files.iter().find(|file| file.path == path)
+    }
+
+    /// Returns the file in which a tunable is set.
+    pub const fn file_for(&self, _tunable: &str) -> &'static BootFile {
+        &self.files[0]
+    }
+}
+
+/// Returns the tunable that a line of a boot file sets.
+pub(crate) fn set_by(line: &str) -> Option<&str> {
+    let name = line.split_once('=')?.0.trim();
+    (!name.starts_with('#')).then_some(name)
+}

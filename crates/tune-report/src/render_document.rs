@@ -1,0 +1,129 @@
+//! The JSON form of a rendered plan.
+
+use serde::Serialize;
+use tune_model::finding::ProfileRef;
+use tune_model::rendering::{Assignment, Proviso};
+use tune_model::{Effective, Finding, Mutability, Quantity, Subject, TakesHold};
+
+use crate::render::{RAISE_ONLY, RenderReport};
+
+/// A rendered plan as its document shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct RenderDocument<'a> {
+    system: String,
+    ram: Option<Quantity>,
+    profiles: &'a [ProfileRef],
+    files: Vec<FileDocument>,
+    tunables: Vec<TunableDocument<'a>>,
+    provisos: Vec<ProvisoDocument<'a>>,
+    findings: &'a [Finding],
+    warnings: &'a [String],
+    reboot_required: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct FileDocument {
+    path: String,
+    append: bool,
+    content: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TunableDocument<'a> {
+    tunable: &'a str,
+    value: &'a str,
+    default: Option<&'a str>,
+    mutability: Mutability,
+    takes_hold: Option<TakesHold>,
+    command: Option<String>,
+    undo: Option<String>,
+    irreversible: Option<&'static str>,
+    serves: Vec<Served<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Served<'a> {
+    setting: &'a Subject,
+    amounts_to: Option<&'a Effective>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProvisoDocument<'a> {
+    setting: &'a Subject,
+    tunable: &'a str,
+    field: Option<usize>,
+    at_least: Option<&'a str>,
+    at_most: Option<&'a str>,
+    path: &'static str,
+    line: Option<String>,
+    command: Option<String>,
+    irreversible: Option<&'static str>,
+}
+
+impl<'a> RenderDocument<'a> {
+    pub(crate) fn of(report: &'a RenderReport) -> Self {
+        let rendering = &report.rendering;
+        let file = |file: crate::render::NativeFile| FileDocument {
+            path: file.path,
+            append: file.shared,
+            content: file.content,
+        };
+        let at_boot = |line: &Assignment| !at_run_time(report.dialect().mutability(&line.tunable));
+        Self {
+            system: rendering.system.to_string(),
+            ram: report.ram(),
+            profiles: &report.profiles,
+            files: report.files().into_iter().map(file).collect(),
+            tunables: rendering.assignments.iter().map(|line| tunable(report, line)).collect(),
+            provisos: rendering.provisos.iter().map(|open| proviso(report, open)).collect(),
+            findings: &rendering.plan.findings,
+            warnings: &rendering.plan.warnings,
+            reboot_required: rendering.assignments.iter().any(at_boot),
+        }
+    }
+}
+
+const fn at_run_time(mutability: Mutability) -> bool {
+    matches!(mutability, Mutability::Live | Mutability::RaiseOnly)
+}
+
+fn irreversible(mutability: Mutability) -> Option<&'static str> {
+    (mutability == Mutability::RaiseOnly).then_some(RAISE_ONLY)
+}
+
+fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocument<'a> {
+    let dialect = report.dialect();
+    let mutability = dialect.mutability(&line.tunable);
+    let undo = line.default.as_ref().filter(|_| mutability == Mutability::Live);
+    let served = |subject| Served { setting: subject, amounts_to: report.rendering.amounts.get(subject) };
+    TunableDocument {
+        tunable: &line.tunable,
+        value: &line.value,
+        default: line.default.as_deref(),
+        mutability,
+        takes_hold: dialect.row(&line.tunable).map(|row| row.takes_hold),
+        command: at_run_time(mutability).then(|| dialect.command(&line.tunable, &line.value)),
+        undo: undo.map(|default| dialect.command(&line.tunable, default)),
+        irreversible: irreversible(mutability),
+        serves: line.serves.iter().map(served).collect(),
+    }
+}
+
+fn proviso<'a>(report: &'a RenderReport, open: &'a Proviso) -> ProvisoDocument<'a> {
+    let dialect = report.dialect();
+    let Proviso { subject, slot, at_least, at_most } = open;
+    let file = dialect.file_for(&slot.tunable);
+    let mutability = dialect.mutability(&slot.tunable);
+    let raise = |least: &String| dialect.raise(&slot.tunable, slot.field, least).join("\n");
+    ProvisoDocument {
+        setting: subject,
+        tunable: &slot.tunable,
+        field: slot.field,
+        at_least: at_least.as_deref(),
+        at_most: at_most.as_deref(),
+        path: file.path,
+        line: at_least.as_ref().map(|least| report.line(file, open, least)),
+        command: at_least.as_ref().filter(|_| at_run_time(mutability)).map(raise),
+        irreversible: irreversible(mutability),
+    }
+}
