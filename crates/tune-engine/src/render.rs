@@ -7,7 +7,7 @@ use tune_model::claim::{Claims, Holding, ScopeClaims};
 use tune_model::plan::Plan;
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings};
-use tune_model::rendering::{Assignment, Proviso};
+use tune_model::rendering::{Amount, Assignment, Proviso};
 use tune_model::{Finding, Limits, Quantity, Rendering, Slot, Status, Subject, System, Values, Verdict};
 
 use crate::apply::left_to_the_kernel;
@@ -37,8 +37,9 @@ impl Engine<'_> {
         let claims = Claims::default();
         let held = Held { claims: &claims, transaction: 1, boot_id: &self.host.boot_id() };
         let options = Options { boot_only: true, ..options.clone() };
-        let mut plan = self.plan_apply(profiles, held, &options)?;
-        let names = wish::tunables_of(self.backend, profiles);
+        let profiles = selected(profiles, &options);
+        let mut plan = self.plan_apply(&profiles, held, &options)?;
+        let names = wish::tunables_of(self.backend, &profiles);
         let readings = self.backend.read(self.host, &names, &ScopeClaims::default());
         let holdings = plan.claims.as_ref().map(|claims| claims.scope(HOST).boot).unwrap_or_default();
         let draft = Draft { engine: self, readings: &readings, holdings: &holdings, plan: &plan };
@@ -51,6 +52,15 @@ impl Engine<'_> {
         plan.warnings.retain(|warning| !told.contains(warning));
         Ok(Rendering { system: self.backend.system(), plan, assignments, provisos, amounts })
     }
+}
+
+/// Leaves out what is not asked for, so that nothing has to be stated for its sake.
+fn selected(profiles: &[Profile], options: &Options) -> Vec<Profile> {
+    let mut profiles = profiles.to_vec();
+    for profile in &mut profiles {
+        profile.requirements.retain(|required| options.selects(&required.subject));
+    }
+    profiles
 }
 
 struct Draft<'a> {
@@ -94,12 +104,20 @@ impl<'a> Draft<'a> {
         found
     }
 
-    fn amounts(&self) -> BTreeMap<Subject, tune_model::Effective> {
+    fn amounts(&self) -> BTreeMap<Subject, Amount> {
         let after = self.after();
-        let subjects = self.plan.findings.iter().map(|finding| &finding.subject);
-        subjects
-            .map(|wanted| (wanted.clone(), subject::assess(self.engine.backend, wanted, &after).effective))
+        self.plan
+            .findings
+            .iter()
+            .map(|finding| (finding.subject.clone(), self.amount(finding, &after)))
             .collect()
+    }
+
+    fn amount(&self, finding: &Finding, after: &View<'_>) -> Amount {
+        let found = subject::assess(self.engine.backend, &finding.subject, after);
+        let read = finding.tunables.iter().filter_map(|state| self.readings.get(&state.name));
+        let notes = read.flat_map(|reading| reading.notes.iter().cloned());
+        Amount { effective: found.effective, cautions: found.cautions.into_iter().chain(notes).collect() }
     }
 
     /// Returns the bounds on what only the kernel itself knows.

@@ -34,6 +34,15 @@ pub struct Proviso {
     pub at_most: Option<String>,
 }
 
+/// What a setting amounts to once everything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amount {
+    /// The value.
+    pub effective: Effective,
+    /// What to beware of, a sentence each.
+    pub cautions: Vec<String>,
+}
+
 /// A plan for a freshly installed host, and what it comes to natively.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendering {
@@ -46,5 +55,5 @@ pub struct Rendering {
     /// What the kernel may have chosen well by itself.
     pub provisos: Vec<Proviso>,
     /// What each setting amounts to once this is done.
-    pub amounts: BTreeMap<Subject, Effective>,
+    pub amounts: BTreeMap<Subject, Amount>,
 }

@@ -72,22 +72,21 @@ impl Dialect {
         format!("{}{}", self.set, quoted(&format!("{tunable}={value}")))
     }
 
-    /// Returns the command that sets one field above the least it may be where it is lower, the others staying.
+    /// Returns commands that raise a number to the least it may be where it is lower, other fields staying as they are.
     pub fn raise(&self, tunable: &str, field: Option<usize>, least: &str) -> Vec<String> {
-        match field {
-            None => vec![
-                format!("[ \"$(sysctl -n {tunable})\" -lt {least} ] &&"),
-                format!("  {}", self.command(tunable, least)),
-            ],
-            Some(field) => {
-                let whole = self
-                    .whole(tunable, |at| if at == field { least.to_owned() } else { format!("${}", at + 1) });
-                vec![
-                    format!("set -- $(sysctl -n {tunable}) && [ \"${}\" -lt {least} ] &&", field + 1),
-                    format!("  {}\"{tunable}={whole}\"", self.set),
-                ]
+        let (condition, command) = match field {
+            None => {
+                (format!("if [ \"$(sysctl -n {tunable})\" -lt {least} ]; then"), self.command(tunable, least))
             }
-        }
+            Some(field) => {
+                let kept = |at| if at == field { least.to_owned() } else { format!("${}", at + 1) };
+                let whole = self.whole(tunable, kept);
+                let condition =
+                    format!("set -- $(sysctl -n {tunable}); if [ \"${}\" -lt {least} ]; then", field + 1);
+                (condition, format!("{}\"{tunable}={whole}\"", self.set))
+            }
+        };
+        vec![condition, format!("  {command}"), "fi".to_owned()]
     }
 
     /// Returns what is known of a tunable.

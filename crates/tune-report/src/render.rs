@@ -21,8 +21,8 @@ const FILE_WIDTH: usize = 80;
 pub struct RenderReport {
     /// What was typed.
     pub command: String,
-    /// The profiles.
-    pub profiles: Vec<ProfileRef>,
+    /// The profiles, each with what it is for.
+    pub profiles: Vec<(ProfileRef, String)>,
     /// The memory in bytes, where it was stated.
     pub ram: Option<u64>,
     /// The plan, and what it comes to natively.
@@ -108,13 +108,15 @@ impl RenderReport {
             if let Some(meaning) = self.conversion(line, finding) {
                 script.comment(&meaning);
             }
+            let amount = self.rendering.amounts.get(&finding.subject);
+            amount.iter().flat_map(|amount| &amount.cautions).for_each(|caution| script.comment(caution));
         }
     }
 
     /// Says what a native number amounts to, where that is another number: `900 s = 15min`.
     fn conversion(&self, line: &Assignment, finding: &Finding) -> Option<String> {
         let row = self.dialect().row(&line.tunable)?;
-        let amount = self.rendering.amounts.get(&finding.subject)?.exact()?.to_string();
+        let amount = self.rendering.amounts.get(&finding.subject)?.effective.exact()?.to_string();
         let ticks = if row.ticks { ", kept in whole ticks of 1000/kern.hz ms" } else { "" };
         let same = amount == line.value || amount == format!("{}{}", line.value, row.unit);
         let setting = matches!(finding.subject, Subject::Setting(_));
@@ -178,14 +180,17 @@ impl RenderReport {
         let memory = self.ram().map(|ram| format!(" with {ram} of memory")).unwrap_or_default();
         script.comment(&self.command);
         script.comment("");
-        script.comment(&format!(
-            "What {} comes to on a freshly installed {title} host{memory}. No host was read: look at what is \
-             there before you paste. The commands are for sh, as root.",
-            words::profiles(&self.profiles)
-        ));
+        script.comment(&format!("What a freshly installed {title} host{memory} needs for:"));
+        for (profile, summary) in &self.profiles {
+            script.hanging("  ", &format!("{}: {summary}", words::profile(profile)));
+        }
         script.comment(
-            "Where tune itself is at hand, tune apply does the same from the values that it finds, reads them back and \
-             can undo them.",
+            "No host was read: look at what is there before you paste. Each part can be used without the others. \
+             The commands are for sh, as root.",
+        );
+        script.comment(
+            "Where tune itself is used, do not paste: tune apply does the same from the values that it finds, and can \
+             undo it.",
         );
     }
 
@@ -275,20 +280,47 @@ impl RenderReport {
         if let Some(default) = row.and_then(|row| row.default_text.as_deref()) {
             script.hanging("as shipped: ", default);
         }
-        if let Some(most) = at_most {
-            script.comment(&format!(
-                "{slot} must not be above {most} either: if it is, lower it by hand, with an eye on what is in use."
-            ));
+        self.numbers(script, proviso);
+        if at_most.is_some() {
+            script.comment("Where it is above that, lower it by hand, with an eye on what is in use.");
         }
         let Some(least) = at_least else { return };
         let file = dialect.file_for(&slot.tunable);
-        script.hanging(&format!("for {}: ", file.path), &self.line(file, proviso, least));
+        script.comment(&format!("the line for {}:", file.path));
+        script.quote(&self.line(file, proviso, least));
         match dialect.mutability(&slot.tunable) {
             Mutability::Live => {}
             Mutability::RaiseOnly => script.comment(RAISE_ONLY),
             _ => return,
         }
         dialect.raise(&slot.tunable, slot.field, least).iter().for_each(|line| script.code(line));
+    }
+
+    /// Says what the bounds are as the system counts.
+    fn numbers(&self, script: &mut Script, proviso: &Proviso) {
+        let Proviso { subject, slot, at_least, at_most } = proviso;
+        let row = self.dialect().row(&slot.tunable);
+        let field = slot.field.and_then(|field| row?.fields.get(field));
+        let field = field.map(|field| format!(", the field {field},")).unwrap_or_default();
+        let unit = row.map_or("", |row| row.unit.as_str());
+        let wanted = self.finding(subject).map(|finding| &finding.wanted);
+        let told = |native: &String, bound: Option<&Quantity>| match bound.map(ToString::to_string) {
+            Some(bound) if bound != *native && bound != format!("{native}{unit}") => {
+                format!("{native} {unit} = {bound}")
+            }
+            _ => native.clone(),
+        };
+        let low =
+            at_least.as_ref().map(|native| told(native, wanted.and_then(|wanted| wanted.at_least.as_ref())));
+        let high =
+            at_most.as_ref().map(|native| told(native, wanted.and_then(|wanted| wanted.at_most.as_ref())));
+        let bounds = match (low, high) {
+            (Some(low), Some(high)) => format!("at least {low} and at most {high}"),
+            (Some(low), None) => format!("at least {low}"),
+            (None, Some(high)) => format!("at most {high}"),
+            (None, None) => return,
+        };
+        script.comment(&format!("{}{field} has to be {bounds}.", slot.tunable));
     }
 
     /// Returns the line for a boot file; the fields that nobody wants changed are named.
@@ -312,9 +344,10 @@ impl RenderReport {
         }
         script.part("as shipped, and as wanted");
         for finding in met {
-            let amount = self.rendering.amounts.get(&finding.subject).unwrap_or(&finding.boot_effective);
-            let note = finding.notes.first().map(|note| format!("; {note}")).unwrap_or_default();
-            script.comment(&format!("{}: {}: {amount}{note}", finding.subject, finding.wanted));
+            let amount = self.rendering.amounts.get(&finding.subject);
+            let amount = amount.map_or(&finding.boot_effective, |amount| &amount.effective);
+            let fixed = if finding.mutability == Some(Mutability::Fixed) { ", always" } else { "" };
+            script.comment(&format!("{}: {amount}{fixed}; wanted: {}", finding.subject, finding.wanted));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::render::{RAISE_ONLY, RenderReport};
 pub(crate) struct RenderDocument<'a> {
     system: String,
     ram: Option<Quantity>,
-    profiles: &'a [ProfileRef],
+    profiles: Vec<&'a ProfileRef>,
     files: Vec<FileDocument>,
     tunables: Vec<TunableDocument<'a>>,
     provisos: Vec<ProvisoDocument<'a>>,
@@ -45,6 +45,7 @@ struct TunableDocument<'a> {
 struct Served<'a> {
     setting: &'a Subject,
     amounts_to: Option<&'a Effective>,
+    cautions: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -72,7 +73,7 @@ impl<'a> RenderDocument<'a> {
         Self {
             system: rendering.system.to_string(),
             ram: report.ram(),
-            profiles: &report.profiles,
+            profiles: report.profiles.iter().map(|(profile, _)| profile).collect(),
             files: report.files().into_iter().map(file).collect(),
             tunables: rendering.assignments.iter().map(|line| tunable(report, line)).collect(),
             provisos: rendering.provisos.iter().map(|open| proviso(report, open)).collect(),
@@ -95,7 +96,14 @@ fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocumen
     let dialect = report.dialect();
     let mutability = dialect.mutability(&line.tunable);
     let undo = line.default.as_ref().filter(|_| mutability == Mutability::Live);
-    let served = |subject| Served { setting: subject, amounts_to: report.rendering.amounts.get(subject) };
+    let served = |subject| {
+        let amount = report.rendering.amounts.get(subject);
+        Served {
+            setting: subject,
+            amounts_to: amount.map(|amount| &amount.effective),
+            cautions: amount.map_or(&[], |amount| &amount.cautions),
+        }
+    };
     TunableDocument {
         tunable: &line.tunable,
         value: &line.value,

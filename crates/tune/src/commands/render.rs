@@ -28,7 +28,7 @@ pub(crate) fn run(wanted: &Render, global: &Global) -> Result<u8, CliError> {
     let rendering = engine.render(&profiles, &options(engine, wanted)?).map_err(CliError::failed)?;
     let report = RenderReport {
         command: typed(wanted, global),
-        profiles: profiles.iter().map(profile_ref).collect(),
+        profiles: profiles.iter().map(|profile| (profile_ref(profile), profile.summary.clone())).collect(),
         ram,
         rendering,
     };
