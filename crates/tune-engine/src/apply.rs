@@ -8,7 +8,7 @@ use tune_model::finding::Finding;
 use tune_model::plan::{Plan, Refusal, RefusalKind};
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings, Unread};
-use tune_model::{Slot, Status, Subject, Verdict};
+use tune_model::{Effect, Slot, Status, Step, Subject, Verdict};
 
 use crate::options::{Held, Options};
 use crate::settle::{Settlement, needed_tunables};
@@ -61,6 +61,7 @@ impl Engine<'_> {
             reboot_required: settled.reboot_required,
         };
         plan.refusals.extend(settled.refusals);
+        plan.refusals.extend(plan.steps.iter().filter_map(|step| cannot_be_undone(step, options)));
         plan.warnings.extend(settled.warnings);
         plan.refusals.dedup();
         Ok(plan)
@@ -155,6 +156,21 @@ fn sort_out<'a>(
 /// Says that nothing is set because the kernel may well decide as wanted.
 pub(crate) fn left_to_the_kernel(finding: &Finding) -> String {
     format!("{} is left out: {}", finding.subject, reason(finding))
+}
+
+/// Refuses what cannot be taken back at run time, unless that was accepted.
+fn cannot_be_undone(step: &Step, options: &Options) -> Option<Refusal> {
+    let reason = step.irreversible.as_ref().filter(|_| !options.accept_irreversible)?;
+    let Effect::SetTunable { tunable, before, after, .. } = &step.effect else { return None };
+    Some(Refusal {
+        kind: RefusalKind::Irreversible,
+        subject: step.serves.first().cloned(),
+        message: format!("{tunable}: {before} to {after} cannot be taken back before a reboot: {reason}"),
+        hints: vec![
+            "if that is acceptable: --accept-irreversible".to_owned(),
+            "or set it for the next boot only: --boot-only".to_owned(),
+        ],
+    })
 }
 
 fn nowhere(subject: &Subject) -> Refusal {

@@ -49,7 +49,7 @@ fn join(finding: &mut Finding, wish: &Wish) {
 
 fn finding(backend: &dyn Backend, host: &dyn Host, wish: &Wish, readings: &Readings) -> Finding {
     let slots = subject::slots(backend, &wish.subject);
-    let behaviour = slots.first().map(|slot| backend.behaviour(&slot.tunable));
+    let first = slots.first().map(|slot| slot.tunable.as_str());
     let mut finding = Finding {
         subject: wish.subject.clone(),
         status: Status::Unsupported,
@@ -61,8 +61,8 @@ fn finding(backend: &dyn Backend, host: &dyn Host, wish: &Wish, readings: &Readi
         effective: Effective::Unknown(String::new()),
         boot_effective: Effective::Unknown(String::new()),
         tunables: states(&slots, readings),
-        mutability: behaviour.map(|(mutability, _)| mutability),
-        takes_hold: behaviour.map(|(_, takes_hold)| takes_hold),
+        mutability: first.map(|tunable| subject::mutability(backend, readings, tunable)),
+        takes_hold: first.map(|tunable| backend.behaviour(tunable).1),
         why: wish.why.clone(),
         reference: wish.reference.clone(),
         profiles: vec![wish.profile.clone()],
@@ -85,9 +85,9 @@ fn judge(
     match subject::provision(backend, &finding.subject) {
         Provision::None => unsupported(finding, &stands_in(&finding.subject)),
         Provision::Fixed(value) => judge_fixed(finding, Effective::Exact(value)),
-        Provision::Slots(slots) | Provision::Derived(slots) => {
+        Provision::Slots(_) | Provision::Derived(_) => {
             judge_layers(backend, host, finding, readings);
-            qualify(backend, finding, &slots, readings);
+            qualify(backend, finding, &subject::slots(backend, &wish.subject), readings);
             if let Some(reason) = &wish.unknown_default {
                 unsupported(finding, &format!("the vendor's default is not known: {reason}"));
             }
@@ -157,7 +157,8 @@ fn qualify(backend: &dyn Backend, finding: &mut Finding, slots: &[Slot], reading
         finding.notes.push(reason);
         return;
     }
-    let fixed = slots.iter().any(|slot| backend.behaviour(&slot.tunable).0 == Mutability::Fixed);
+    let fixed =
+        slots.iter().any(|slot| subject::mutability(backend, readings, &slot.tunable) == Mutability::Fixed);
     let missing = found.iter().find_map(|(_, reading)| missing(reading));
     match missing {
         Some(reason) => unsupported(finding, &reason),

@@ -26,7 +26,7 @@ use tune_host::{Backend, Host, Isolation, Scope};
 use tune_model::claim::{Claims, ScopeClaims};
 use tune_model::finding::Finding;
 use tune_model::profile::{Profile, Scale};
-use tune_model::{Layer, Mutability, Status, Verdict};
+use tune_model::{Layer, Mutability, Status, System, Verdict};
 
 /// The scope of the host's values and boot files.
 const HOST: &str = "host";
@@ -46,9 +46,15 @@ impl std::fmt::Debug for Engine<'_> {
     }
 }
 
+/// The systems that [`backend_for`] knows.
+pub const SYSTEMS: &[System] = &[System::Linux];
+
 /// Returns the backend that knows a host's system, if any does.
 #[must_use]
 pub fn backend_for(host: &dyn Host) -> Option<Box<dyn Backend>> {
+    if tune_freebsd::recognises(host) {
+        return Some(Box::new(tune_freebsd::FreeBsd::on(host)));
+    }
     tune_linux::recognises(host).then(|| Box::new(tune_linux::Linux::on(host)) as Box<dyn Backend>)
 }
 

@@ -68,8 +68,8 @@ impl Engine<'_> {
     }
 
     fn look(&self, subjects: &[Subject], claims: &ScopeClaims) -> Vec<Overview> {
-        let slots = subjects.iter().flat_map(|wanted| subject::slots(self.backend, wanted));
-        let names: BTreeSet<String> = slots.map(|slot| slot.tunable).collect();
+        let names: BTreeSet<String> =
+            subjects.iter().flat_map(|wanted| subject::tunables(self.backend, wanted)).collect();
         let readings = self.backend.read(self.host, &names, claims);
         subjects.iter().map(|wanted| self.one(wanted, &readings)).collect()
     }
@@ -79,7 +79,7 @@ impl Engine<'_> {
         if let Provision::Fixed(value) = provision {
             return fixed(subject, &Effective::Exact(value));
         }
-        let slots = provision.slots().to_vec();
+        let slots = subject::slots(self.backend, subject);
         let mut names: Vec<&str> = slots.iter().map(|slot| slot.tunable.as_str()).collect();
         names.dedup();
         let found: Vec<_> = names.iter().filter_map(|name| Some((*name, readings.get(*name)?))).collect();
@@ -98,7 +98,7 @@ impl Engine<'_> {
             default: Some(default).filter(|value| !matches!(value, Effective::Unknown(_))),
             decided: if has_boot { decided(&found) } else { Decided::Nothing },
             tunables: found.iter().map(|(name, reading)| state(name, reading)).collect(),
-            mutability: slots.first().map(|slot| self.backend.behaviour(&slot.tunable).0),
+            mutability: slots.first().map(|slot| subject::mutability(self.backend, readings, &slot.tunable)),
             out_of_scope: found.iter().find_map(|(_, reading)| reading.out_of_scope.clone()),
             notes,
         }

@@ -78,16 +78,17 @@ fn view_is_empty(backend: &dyn Backend, subject: &Subject, view: &View<'_>) -> b
 
 /// The constants that the catalog knows, as if they had been read.
 fn defaults(backend: &dyn Backend, profile: &Profile) -> Readings {
-    let slots = profile.requirements.iter().flat_map(|required| subject::slots(backend, &required.subject));
+    let names =
+        profile.requirements.iter().flat_map(|required| subject::tunables(backend, &required.subject));
     let mut readings = BTreeMap::new();
-    for slot in slots {
-        let Some(row) = backend.catalog().get(&slot.tunable) else { continue };
+    for name in names {
+        let Some(row) = backend.catalog().get(&name) else { continue };
         let constant = row.default_since.last().map(|(_, values)| values).or(Some(&row.default));
         let text = constant.filter(|values| !values.is_empty()).map_or_else(
             || vec!["1"; row.width().max(1)].join("\t"),
             |values| values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\t"),
         );
-        readings.insert(slot.tunable, only_default(text));
+        readings.insert(name, only_default(text));
     }
     readings
 }

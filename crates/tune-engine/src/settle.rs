@@ -62,6 +62,8 @@ impl Settlement<'_> {
         for layer in [Layer::Runtime, Layer::Boot] {
             self.after.layer_mut(layer).retain(|_, holding| !holding.claims.is_empty());
         }
+        // What cannot be taken back comes last, when nothing else can fail any more.
+        settled.steps.sort_by_key(|step| step.irreversible.is_some());
         settled.after = self.after;
         settled
     }
@@ -129,6 +131,10 @@ impl Settlement<'_> {
         let mut moves = Vec::new();
         for (slot, serves) in self.slots_of(Layer::Runtime) {
             let (Ok(now), Ok(value)) = (live.part(&slot), view.part(&slot)) else { continue };
+            if let Some(reason) = self.held_back(&slot, &now, &value) {
+                self.stay(&slot, (&now, &value), &reason, serves, settled);
+                continue;
+            }
             if now != value && self.foreign(&slot, &now) {
                 self.conflict(&slot, &now, settled);
                 continue;
@@ -142,6 +148,38 @@ impl Settlement<'_> {
             }
         }
         self.finish_runtime(&moves, (&live, &view), settled);
+    }
+
+    /// Tells why the running kernel would not take a slot's new value.
+    fn held_back(&self, slot: &Slot, now: &str, value: &str) -> Option<String> {
+        let mutability = subject::mutability(self.backend, self.readings, &slot.tunable);
+        (now != value).then(|| self.backend.held_back(&slot.tunable, mutability, now, value)).flatten()
+    }
+
+    /// Leaves a slot as it is until the next boot, and says so.
+    fn stay(
+        &mut self,
+        slot: &Slot,
+        (now, value): (&str, &str),
+        reason: &str,
+        serves: Vec<Subject>,
+        settled: &mut Settled,
+    ) {
+        if let Some(holding) = self.after.runtime.get_mut(slot) {
+            holding.held.get_or_insert_with(|| now.to_owned());
+        }
+        settled.reboot_required = true;
+        let message = format!("{slot} stays {now} until reboot: {reason}");
+        if self.foreign_is_refused && !self.options.changes(Layer::Boot) {
+            settled.refusals.push(Refusal {
+                kind: RefusalKind::NotStorable,
+                subject: serves.into_iter().next(),
+                message: format!("{slot} cannot become {value} while the system runs: {reason}"),
+                hints: vec!["set it for the next boot: leave --runtime-only out".to_owned()],
+            });
+        } else {
+            settled.warnings.push(message);
+        }
     }
 
     /// Says that somebody else has changed what is set again now.
@@ -423,6 +461,6 @@ pub(crate) fn claimed_tunables(claims: &ScopeClaims) -> BTreeSet<String> {
 pub(crate) fn needed_tunables(backend: &dyn Backend, claims: &ScopeClaims) -> BTreeSet<String> {
     let holdings = claims.runtime.values().chain(claims.boot.values());
     let subjects = holdings.flat_map(|holding| &holding.claims).map(|claim| &claim.subject);
-    let read = subjects.flat_map(|wanted| subject::slots(backend, wanted)).map(|slot| slot.tunable);
+    let read = subjects.flat_map(|wanted| subject::tunables(backend, wanted));
     claimed_tunables(claims).into_iter().chain(read).collect()
 }

@@ -9,7 +9,7 @@ use tune_model::tunable::same_value;
 use tune_model::{Effect, Slot, Step, Subject, Values};
 
 use crate::options::Options;
-use crate::subject::View;
+use crate::subject::{self, View};
 
 /// A slot's value that is to change.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub(crate) fn live_steps(
         entry.2.extend(change.serves.iter().cloned());
     }
     texts.retain(|_, (before, after, _)| !same_value(before, after));
+    let mut texts: Vec<_> = texts.into_iter().collect();
+    texts.sort_by_key(|(tunable, _)| (backend.rank(tunable), *tunable));
     let namespace = host.namespace();
     let steps = texts.iter().map(|(tunable, (before, after, serves))| Step {
         serves: unique(serves),
@@ -46,7 +48,13 @@ pub(crate) fn live_steps(
             before: before.clone(),
             after: after.clone(),
         },
-        irreversible: None,
+        // The way back is another change, which the kernel may not take.
+        irreversible: backend.held_back(
+            tunable,
+            subject::mutability(backend, readings, tunable),
+            after,
+            before,
+        ),
         takes_hold: Some(backend.behaviour(tunable).1),
     });
     let changes = texts.iter().map(|(tunable, (before, after, _))| Change {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tune_host::{Assessment, Backend, Provision, Targets, Unsolvable, solve_scalar};
 use tune_model::reading::{Layer, Readings, Text, Unread, Values};
-use tune_model::{Effective, Kind, Limits, Quantity, Slot, Subject};
+use tune_model::{Effective, Kind, Limits, Mutability, Quantity, Slot, Subject};
 
 /// A look at the values of one layer, with planned values laid over them.
 #[derive(Debug, Clone)]
@@ -97,9 +97,28 @@ pub fn provision(backend: &dyn Backend, subject: &Subject) -> Provision {
     }
 }
 
-/// Returns the slots that a subject is read from.
+/// Returns the slots that a subject is made of, and those that may have to change before they can.
 pub fn slots(backend: &dyn Backend, subject: &Subject) -> Vec<Slot> {
-    provision(backend, subject).slots().to_vec()
+    let mut slots = provision(backend, subject).slots().to_vec();
+    for beside in slots.clone().iter().flat_map(|slot| backend.beside(slot)) {
+        if !slots.contains(&beside) {
+            slots.push(beside);
+        }
+    }
+    slots
+}
+
+/// Returns the tunables that have to be read to know what a subject amounts to and to change it.
+pub fn tunables(backend: &dyn Backend, subject: &Subject) -> Vec<String> {
+    let slots = slots(backend, subject);
+    let others: Vec<_> = slots.iter().flat_map(|slot| backend.depends_on(slot)).collect();
+    slots.into_iter().map(|slot| slot.tunable).chain(others).collect()
+}
+
+/// Returns when a tunable can be changed: as the kernel says, else as the catalog does.
+pub fn mutability(backend: &dyn Backend, readings: &Readings, tunable: &str) -> Mutability {
+    let said = readings.get(tunable).and_then(|reading| reading.mutability);
+    said.unwrap_or_else(|| backend.behaviour(tunable).0)
 }
 
 /// Tells whether a slot's value is no single number: a list, or all fields of a row at once.
@@ -139,16 +158,18 @@ pub fn solve(
     limits: &Limits,
     view: &View<'_>,
 ) -> Result<Targets, Unsolvable> {
-    match subject {
-        Subject::Setting(setting) => backend.solve(*setting, limits, view),
+    let mut targets = match subject {
+        Subject::Setting(setting) => backend.solve(*setting, limits, view)?,
         Subject::Tunable(slot) => {
             let text = match limits.exact() {
                 Some(Quantity::Text(text)) => text.clone(),
                 _ => solve_native(backend, slot, limits, view)?.to_string(),
             };
-            Ok(Targets::from([(slot.clone(), text)]))
+            Targets::from([(slot.clone(), text)])
         }
-    }
+    };
+    backend.prepare(&mut targets, view)?;
+    Ok(targets)
 }
 
 fn solve_native(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tune_host::{Backend, Host};
 use tune_model::profile::{Origin, Profile, Requirement, Scale, Wanted};
 use tune_model::reading::{Layer, Readings};
-use tune_model::{Effective, Limits, Severity, Slot, Subject};
+use tune_model::{Effective, Limits, Severity, Subject};
 
 use crate::subject::{self, View};
 
@@ -52,7 +52,7 @@ impl Wish {
 pub fn tunables_of(backend: &dyn Backend, profiles: &[Profile]) -> BTreeSet<String> {
     let subjects =
         profiles.iter().flat_map(|profile| &profile.requirements).map(|required| &required.subject);
-    subjects.flat_map(|wanted| subject::slots(backend, wanted)).map(|slot: Slot| slot.tunable).collect()
+    subjects.flat_map(|wanted| subject::tunables(backend, wanted)).collect()
 }
 
 /// Resolves the requirements of `profiles` on a host whose tunables have been read.
@@ -111,6 +111,10 @@ fn resolve(
     match subject::assess(backend, &required.subject, &view).effective {
         Effective::Exact(value) => {
             let limits = Limits::exactly(value);
+            Resolved { runtime: limits.clone(), boot: limits, unknown_default: None }
+        }
+        Effective::Between { low, high } => {
+            let limits = Limits { at_least: Some(low), at_most: Some(high), ..Limits::default() };
             Resolved { runtime: limits.clone(), boot: limits, unknown_default: None }
         }
         other => {

@@ -3,8 +3,9 @@
 //! Source: sys/kern/kern_sysctl.c `sysctl_msec_to_ticks`, kern_mbuf.c, uipc_socket.c, netinet/in_pcb.c; measured on 14
 //! and 15.
 
+use tune_host::Targets;
 use tune_model::catalog::{Mutability, Outside};
-use tune_model::{Tunable, Values};
+use tune_model::{Catalog, Slot, System, Tunable, Values};
 
 /// What became of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,4 +93,137 @@ fn raise(row: &Tunable, written: i128, now: Option<i128>, values: &dyn Values) -
         return Kept::Refused(format!("{FILES} is {}", limit(FILES)));
     }
     Kept::As(written)
+}
+
+/// Raises what the kernel wants raised first: an mbuf for every cluster, a file for every socket.
+pub(crate) fn prepare(targets: &mut Targets, values: &dyn Values) {
+    let will = |targets: &Targets, name: &str| {
+        let planned = targets.get(&Slot::whole(name)).and_then(|text| text.parse().ok());
+        planned.or_else(|| values.integer(name, 0).ok())
+    };
+    let raised = |targets: &Targets, name: &str| {
+        targets.contains_key(&Slot::whole(name)) && will(targets, name) > values.integer(name, 0).ok()
+    };
+    let clusters: Option<i128> = CLUSTERS.iter().map(|name| will(targets, name)).sum();
+    let needs = [
+        (MBUFS, clusters, CLUSTERS.iter().any(|name| raised(targets, name))),
+        (FILES, will(targets, SOCKETS), raised(targets, SOCKETS)),
+    ];
+    for (name, need, wanted) in needs {
+        if let (Some(need), Some(has), true) = (need, will(targets, name), wanted)
+            && has < need
+        {
+            targets.insert(Slot::whole(name), need.to_string());
+        }
+    }
+}
+
+/// Returns why the running kernel would not take a tunable from one value to another.
+pub(crate) fn held_back(
+    tunable: &str,
+    mutability: Mutability,
+    (from, to): (&str, &str),
+    hz: i128,
+) -> Option<String> {
+    let numbers = || Some((from.trim().parse::<i128>().ok()?, to.trim().parse::<i128>().ok()?));
+    match mutability {
+        Mutability::Boot => Some(format!("{tunable} is read when the system starts")),
+        Mutability::Fixed => Some(format!("{tunable} cannot be set")),
+        Mutability::RaiseOnly => numbers()
+            .filter(|(from, to)| to < from)
+            .map(|_| format!("{tunable} can only be raised while the system runs")),
+        _ => {
+            let row = Catalog::of(System::FreeBsd).get(tunable)?;
+            match store(row, numbers()?.1, hz) {
+                Kept::Refused(reason) => {
+                    Some(format!("{tunable} takes no {to} while the system runs: {reason}"))
+                }
+                _ => None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn row(name: &str) -> &'static Tunable {
+        Catalog::of(System::FreeBsd).get(name).unwrap()
+    }
+
+    fn values(pairs: &[(&str, i128)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect()
+    }
+
+    /// A kernel with 2 GiB as it starts.
+    fn mbufs() -> BTreeMap<String, String> {
+        let [clusters, page, nine, sixteen] = CLUSTERS;
+        values(&[(clusters, 127_432), (page, 63_716), (nine, 18_878), (sixteen, 10_619), (MBUFS, 815_569)])
+    }
+
+    #[test]
+    fn times_are_kept_in_ticks() {
+        let timeout = row("net.inet.tcp.finwait2_timeout");
+        for (hz, written, shown) in [
+            (100, 15, Kept::As(10)),
+            (100, 60_001, Kept::As(60_000)),
+            (100, 2_147_483_647, Kept::As(2_147_483_640)),
+            (1000, 15, Kept::As(15)),
+            (1000, 1, Kept::As(1)),
+        ] {
+            assert_eq!(write(timeout, written, &values(&[]), hz), shown, "{written} at {hz}");
+        }
+        for (hz, written) in [(100, 9), (100, 1), (100, 0), (100, -10), (1000, 0), (100, 4_294_967_296)] {
+            assert!(
+                matches!(write(timeout, written, &values(&[]), hz), Kept::Refused(_)),
+                "{written} at {hz}"
+            );
+        }
+        assert_eq!((tick(100), tick(1000), tick(128), tick(250), tick(2000)), (10, 1, 125, 4, 1));
+    }
+
+    /// As a kernel with 2 GiB answered.
+    #[test]
+    fn a_raise_needs_an_mbuf_for_every_cluster_there_was() {
+        let (clusters, page) = (row(CLUSTERS[0]), row(CLUSTERS[1]));
+        let mut now = mbufs();
+        assert!(matches!(write(clusters, 127_431, &now, 100), Kept::Refused(_)));
+        assert_eq!(write(clusters, 127_432, &now, 100), Kept::As(127_432));
+        assert_eq!(write(clusters, 100_000_000, &now, 100), Kept::As(100_000_000));
+        now.insert(clusters.name.clone(), "100000000".to_owned());
+        assert!(matches!(write(clusters, 100_050_000, &now, 100), Kept::Refused(_)));
+        assert!(matches!(write(page, 63_726, &now, 100), Kept::Refused(_)));
+    }
+
+    #[test]
+    fn what_must_be_raised_first_is_planned_too() {
+        let plan = |name: &str, value: i128, now: &BTreeMap<String, String>| {
+            let mut targets = Targets::from([(Slot::whole(name), value.to_string())]);
+            prepare(&mut targets, now);
+            targets.into_iter().map(|(slot, value)| (slot.tunable, value)).collect::<Vec<_>>()
+        };
+        let text = |name: &str, value: i128| (name.to_owned(), value.to_string());
+        let now = mbufs();
+        assert_eq!(plan(CLUSTERS[0], 524_288, &now), [text(CLUSTERS[0], 524_288)]);
+        let sum = 1_048_576 + 63_716 + 18_878 + 10_619;
+        assert_eq!(plan(CLUSTERS[0], 1_048_576, &now), [text(CLUSTERS[0], 1_048_576), text(MBUFS, sum)]);
+        assert_eq!(plan(CLUSTERS[0], 65_536, &now), [text(CLUSTERS[0], 65_536)]);
+        let now = values(&[(SOCKETS, 65_134), (FILES, 65_134)]);
+        assert_eq!(plan(SOCKETS, 200_000, &now), [text(SOCKETS, 200_000), text(FILES, 200_000)]);
+    }
+
+    #[test]
+    fn a_way_back_that_the_kernel_does_not_take_is_told() {
+        let back = |name, from, to| held_back(name, row(name).mutability, (from, to), 100);
+        assert!(back(CLUSTERS[0], "127432", "65536").is_some());
+        assert!(back(CLUSTERS[0], "65536", "127432").is_none());
+        assert!(back("net.inet.tcp.finwait2_timeout", "30000", "60000").is_none());
+        assert!(back("kern.ipc.maxmbufmem", "1", "2").is_some());
+        // Once set, it cannot be unset.
+        assert!(back("net.inet.tcp.maxunacktime", "5000", "0").is_some());
+    }
 }

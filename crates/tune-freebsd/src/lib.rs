@@ -1,4 +1,18 @@
 //! FreeBSD for `tune`: its settings, its tunables, and what the next boot makes of them.
 
+mod backend;
+mod boot;
+mod buffers;
 mod defaults;
+mod fin_wait_2;
+mod ground;
+mod hazard;
 mod kernel;
+mod next_boot;
+mod permitted;
+mod persist;
+mod read;
+mod settings;
+mod story;
+
+pub use backend::{FreeBsd, recognises};

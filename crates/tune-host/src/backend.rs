@@ -189,9 +189,9 @@ pub trait Backend {
     /// Returns how it provides a setting.
     fn provision(&self, setting: Setting) -> Provision;
 
-    /// Returns the tunables that a setting's value depends on besides its slots, which it does not change.
-    fn depends_on(&self, setting: Setting) -> Vec<String> {
-        let _ = setting;
+    /// Returns the other tunables that a slot's effect depends on: those that have to be read with it.
+    fn depends_on(&self, slot: &Slot) -> Vec<String> {
+        let _ = slot;
         Vec::new()
     }
 
@@ -286,6 +286,12 @@ pub trait Backend {
 
     /// Tells whether the boot layer exists in the host's scope.
     fn has_boot_layer(&self, host: &dyn Host) -> bool;
+
+    /// Says where the running kernel is not as the catalog has it, a sentence for each tunable. The kernel's word counts.
+    fn differences(&self, host: &dyn Host) -> Vec<String> {
+        let _ = host;
+        Vec::new()
+    }
 
     /// Tells how the next boot comes to the value of a tunable.
     fn boot_story(&self, host: &dyn Host, tunable: &str) -> BootStory;

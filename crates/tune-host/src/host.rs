@@ -162,6 +162,14 @@ pub trait Host {
     /// Returns what is looked at.
     fn scope(&self) -> &Scope;
 
+    /// Returns the directory of the running system that the host's files are below.
+    fn root(&self) -> &Path {
+        match self.scope() {
+            Scope::Image(root) => root,
+            Scope::Own | Scope::Namespace(_) => Path::new("/"),
+        }
+    }
+
     /// Returns how the network namespace relates to that of the first process.
     fn isolation(&self) -> Isolation;
 

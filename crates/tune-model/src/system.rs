@@ -30,6 +30,34 @@ impl System {
             Self::Solaris => "solaris",
         }
     }
+
+    /// Returns the system's name as it is written in a sentence.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Linux => "Linux",
+            Self::FreeBsd => "FreeBSD",
+            Self::Solaris => "illumos and Solaris",
+        }
+    }
+
+    /// Returns where journals and claims are kept unless another place is named.
+    #[must_use]
+    pub const fn state_directory(self) -> &'static str {
+        match self {
+            Self::FreeBsd => "/var/db/tune",
+            Self::Linux | Self::Solaris => "/var/lib/tune",
+        }
+    }
+
+    /// Returns where a site keeps its own profiles.
+    #[must_use]
+    pub const fn profile_directory(self) -> &'static str {
+        match self {
+            Self::FreeBsd => "/usr/local/etc/tune/profiles",
+            Self::Linux | Self::Solaris => "/etc/tune/profiles",
+        }
+    }
 }
 
 impl fmt::Display for System {

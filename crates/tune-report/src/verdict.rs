@@ -1,8 +1,10 @@
 //! What the findings come to, taken together: the exit status and the sentence.
 
+use std::path::Path;
+
 use tune_model::finding::ProfileRef;
 use tune_model::profile::Source;
-use tune_model::{Finding, Status};
+use tune_model::{Finding, Status, System};
 
 /// Everything that counts is met.
 pub const EXIT_MET: u8 = 0;
@@ -123,18 +125,18 @@ fn is_own(name: &str) -> bool {
     name.starts_with('[')
 }
 
-/// Where a site keeps its profiles: those are found by name.
-const SITE_DIRECTORIES: &[&str] = &["/etc/tune/profiles", "/usr/local/etc/tune/profiles"];
-
 fn argument(profile: &ProfileRef) -> Option<String> {
     match &profile.source {
         Source::BuiltIn => Some(quoted(&profile.name)),
-        Source::File(path) if SITE_DIRECTORIES.iter().any(|dir| path.parent() == Some(dir.as_ref())) => {
-            Some(quoted(&profile.name))
-        }
+        Source::File(path) if is_of_a_site(path) => Some(quoted(&profile.name)),
         Source::File(path) => Some(quoted(&path.display().to_string())),
         Source::StandardInput | Source::CommandLine => None,
     }
+}
+
+/// Tells whether a profile is where sites keep theirs: those are found by name.
+fn is_of_a_site(path: &Path) -> bool {
+    System::ALL.iter().any(|system| path.parent() == Some(system.profile_directory().as_ref()))
 }
 
 /// Quotes a word for the shell where it has to be.

@@ -29,7 +29,7 @@ pub(crate) struct Global {
     /// How results are written.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) format: Format,
-    /// Where journals and claims are kept [default: /var/lib/tune].
+    /// Where journals and claims are kept [default: /var/lib/tune; /var/db/tune on FreeBSD].
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Look at a network namespace: its name, or the id of a process in it. Running kernel only.

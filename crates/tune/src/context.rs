@@ -1,69 +1,67 @@
 //! What every command works with: the host, the backend, the state directory, the profiles.
 
-use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use tune_engine::Engine;
-use tune_host::{Backend, Host, LiveHost, Machine, SiteLibrary};
+use tune_host::{Backend, Host, Machine, RootedFiles};
 use tune_model::finding::{HostRef, ProfileRef};
-use tune_model::profile::{self, Diagnostics, Library, ProfileText, Resolved};
-use tune_model::{Catalog, Claims, Kind, Profile, Quantity, System};
+use tune_model::{Claims, Kind, Profile, Quantity, System};
 use tune_report::Report;
 use tune_transaction::Store;
 
 use crate::args::{Format, Global};
+use crate::doors::Doors;
 use crate::error::CliError;
 use crate::exit;
+use crate::shelf::Shelf;
 
 /// What every command works with.
 pub(crate) struct Context {
     pub(crate) format: Format,
     pub(crate) quiet: bool,
-    pub(crate) host: LiveHost,
+    pub(crate) verbose: bool,
+    machine: Box<dyn Machine>,
     pub(crate) backend: Box<dyn Backend>,
-    pub(crate) library: SiteLibrary,
+    pub(crate) shelf: Shelf,
     state: PathBuf,
     /// Another state directory than the usual one was named.
     state_is_named: bool,
     scope: String,
-    /// The profile on standard input, which can be read once.
-    input: OnceCell<ProfileText>,
 }
 
 impl Context {
-    pub(crate) fn new(global: &Global) -> Result<Self, CliError> {
-        let host = host(global)?;
-        let backend = tune_engine::backend_for(&host).ok_or_else(|| {
-            CliError::failed("tune does not know this system").hint("it knows Linux; see tune --help")
-        })?;
+    pub(crate) fn new(global: &Global, doors: &dyn Doors) -> Result<Self, CliError> {
+        let machine = machine(global, doors)?;
+        let host: &dyn Host = &*machine;
+        let backend = tune_engine::backend_for(host).ok_or_else(unknown_system)?;
         let state = match &global.state_dir {
             Some(named) => std::path::absolute(named)
                 .map_err(|error| CliError::usage(format!("--state-dir {}: {error}", named.display())))?,
-            None => state_directory(&host),
+            None => state_directory(host, backend.system()),
         };
-        let library = SiteLibrary::inside(root_of(&host), "/etc/tune/profiles");
+        let shelf = Shelf::of(host, backend.system());
         let scope = match (&global.netns, &global.root) {
             (Some(name), _) => format!("netns:{name}"),
             (None, Some(root)) => format!("root:{}", root.display()),
-            (None, None) => own_scope(&host),
+            (None, None) => own_scope(host),
         };
         Ok(Self {
             format: global.format,
             quiet: global.quiet,
-            host,
+            verbose: global.verbose > 0,
+            machine,
             backend,
-            library,
+            shelf,
             state,
             state_is_named: global.state_dir.is_some(),
             scope,
-            input: OnceCell::new(),
         })
     }
 
     /// The same, looking at another network namespace.
-    pub(crate) fn on(self, host: LiveHost, scope: &str) -> Self {
-        Self { host, scope: scope.to_owned(), ..self }
+    pub(crate) fn on(self, machine: Box<dyn Machine>, scope: &str) -> Self {
+        Self { machine, scope: scope.to_owned(), ..self }
     }
 
     /// Returns the state directory where it has to be named again.
@@ -72,11 +70,15 @@ impl Context {
     }
 
     pub(crate) fn engine(&self) -> Engine<'_> {
-        Engine { backend: &*self.backend, host: &self.host }
+        Engine { backend: &*self.backend, host: self.host() }
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.machine
     }
 
     pub(crate) fn machine(&self) -> &dyn Machine {
-        &self.host
+        &*self.machine
     }
 
     pub(crate) fn scope(&self) -> &str {
@@ -84,7 +86,7 @@ impl Context {
     }
 
     pub(crate) fn host_ref(&self) -> HostRef {
-        let identity = self.host.identity();
+        let identity = self.host().identity();
         HostRef {
             system: self.backend.system().to_string(),
             release: identity.release,
@@ -129,38 +131,9 @@ impl Context {
         Some(tune_report::status::Waiting { entry, deadline: None, overdue: false }.sentence())
     }
 
-    /// Finds a profile by name, path or `-`.
-    fn text(&self, argument: &str) -> Result<Option<ProfileText>, CliError> {
-        if argument == "-" {
-            if self.input.get().is_none() {
-                let _ = self.input.set(SiteLibrary::standard_input()?);
-            }
-            return Ok(self.input.get().cloned());
-        }
-        if argument.contains('/') {
-            return Ok(Some(SiteLibrary::file(Path::new(argument))?));
-        }
-        Ok(self.library.find(argument)?)
-    }
-
-    pub(crate) fn resolve(&self, argument: &str, system: System) -> Result<Resolved, CliError> {
-        match self.text(argument)? {
-            Some(text) => Ok(profile::resolve_text(&self.library, Catalog::of, text, system)?),
-            None => Ok(profile::resolve(&self.library, Catalog::of, argument, system)?),
-        }
-    }
-
-    pub(crate) fn check(&self, argument: &str) -> Result<Diagnostics, CliError> {
-        match self.text(argument)? {
-            Some(text) => Ok(profile::check_text(&self.library, Catalog::of, text)?),
-            None => Ok(profile::check(&self.library, Catalog::of, argument)?),
-        }
-    }
-
     /// Loads profiles for this host's system; unsafe values only for the subjects allowed.
     pub(crate) fn load(&self, arguments: &[String], allowed: &[String]) -> Result<Vec<Profile>, CliError> {
-        let system = self.backend.system();
-        arguments.iter().map(|argument| Ok(digested(self.resolve(argument, system)?, allowed)?)).collect()
+        self.shelf.load(arguments, self.backend.system(), allowed)
     }
 
     /// Prints a result on standard output.
@@ -175,14 +148,6 @@ impl Context {
     pub(crate) fn can_ask(&self) -> bool {
         self.format == Format::Human && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
-}
-
-/// Returns the profile with the digest of all text that went into it.
-pub(crate) fn digested(resolved: Resolved, allowed: &[String]) -> Result<Profile, Diagnostics> {
-    let texts: Vec<_> = resolved.inputs.iter().map(|input| input.text.clone()).collect();
-    let mut profile = resolved.allowing(allowed)?;
-    profile.digest = tune_transaction::digest(texts.iter().map(|text| text.as_bytes()));
-    Ok(profile)
 }
 
 pub(crate) fn profile_ref(profile: &Profile) -> ProfileRef {
@@ -206,16 +171,17 @@ fn consistent(global: &Global) -> Result<(), CliError> {
     Err(CliError::usage(wrong))
 }
 
-fn host(global: &Global) -> Result<LiveHost, CliError> {
+fn machine(global: &Global, doors: &dyn Doors) -> Result<Box<dyn Machine>, CliError> {
     consistent(global)?;
     if let Some(name) = &global.netns {
-        return Ok(LiveHost::namespace(name)?);
+        return Ok(doors.namespace(name)?);
     }
-    let Some(root) = &global.root else { return Ok(LiveHost::own()) };
+    let own = doors.own();
+    let Some(root) = &global.root else { return Ok(own) };
     if !root.is_dir() {
         return Err(CliError::usage(format!("--root {}: there is no such directory", root.display())));
     }
-    if is_the_running_root(root) {
+    if is_same(root, own.root()) {
         // Its live values would be taken for those of an earlier boot, and given up.
         return Err(CliError::usage(format!(
             "--root {}: this is the running system, no image",
@@ -224,7 +190,7 @@ fn host(global: &Global) -> Result<LiveHost, CliError> {
         .hint("leave --root out; to change the boot files only: --boot-only"));
     }
     let root = std::path::absolute(root).map_err(|error| CliError::usage(error.to_string()))?;
-    Ok(LiveHost::image(root, stated_ram(global)?))
+    Ok(doors.image(root, stated_ram(global)?))
 }
 
 /// Returns the memory that was stated, in bytes.
@@ -237,30 +203,30 @@ pub(crate) fn stated_ram(global: &Global) -> Result<Option<u64>, CliError> {
     }
 }
 
-fn is_the_running_root(root: &Path) -> bool {
+fn is_same(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
-    identity(root) == identity(Path::new("/"))
+    identity(one) == identity(other)
 }
 
-fn own_scope(host: &LiveHost) -> String {
+fn unknown_system() -> CliError {
+    let known: Vec<_> = tune_engine::SYSTEMS.iter().map(|system| system.title()).collect();
+    CliError::failed("tune does not know this system")
+        .hint(format!("it knows {}; see tune --help", known.join(" and ")))
+}
+
+fn own_scope(host: &dyn Host) -> String {
     match host.namespace() {
         Some(namespace) => format!("netns:[{}]", namespace.inode),
         None => "host".to_owned(),
     }
 }
 
-fn root_of(host: &LiveHost) -> &Path {
-    match host.scope() {
-        tune_host::Scope::Image(root) => root,
-        _ => Path::new("/"),
-    }
-}
-
-fn state_directory(host: &LiveHost) -> PathBuf {
-    const DEFAULT: &str = "/var/lib/tune";
+fn state_directory(host: &dyn Host, system: System) -> PathBuf {
+    let usual = Path::new(system.state_directory());
+    let inside = RootedFiles::new(host.root()).locate(usual);
     // Where its parent does not exist in the image the path says so when it is needed.
-    host.locate(Path::new(DEFAULT)).unwrap_or_else(|_| root_of(host).join(&DEFAULT[1..]))
+    inside.unwrap_or_else(|_| host.root().join(usual.strip_prefix("/").unwrap_or(usual)))
 }
 
 /// Returns the width of the terminal, where there is one.

@@ -3,22 +3,23 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use tune_host::SiteLibrary;
-use tune_model::profile::{self, Library, ProfileText, Resolved};
+use tune_host::{Host, SiteLibrary};
+use tune_model::profile::{self, Diagnostics, Library, ProfileText, Resolved};
 use tune_model::{Catalog, Profile, System};
 
-use crate::context::digested;
 use crate::error::CliError;
 
 /// Finds profiles by what stands for them on the command line.
 pub(crate) struct Shelf {
-    library: SiteLibrary,
+    pub(crate) library: SiteLibrary,
     /// The profile on standard input, which can be read once.
     input: OnceCell<ProfileText>,
 }
 
 impl Shelf {
-    pub(crate) const fn new(library: SiteLibrary) -> Self {
+    /// The profiles of a host with this system.
+    pub(crate) fn of(host: &dyn Host, system: System) -> Self {
+        let library = SiteLibrary::inside(host.root(), system.profile_directory());
         Self { library, input: OnceCell::new() }
     }
 
@@ -43,6 +44,13 @@ impl Shelf {
         }
     }
 
+    pub(crate) fn check(&self, argument: &str) -> Result<Diagnostics, CliError> {
+        match self.text(argument)? {
+            Some(text) => Ok(profile::check_text(&self.library, Catalog::of, text)?),
+            None => Ok(profile::check(&self.library, Catalog::of, argument)?),
+        }
+    }
+
     /// Loads profiles for a system; unsafe values only for the subjects allowed.
     pub(crate) fn load(
         &self,
@@ -52,4 +60,12 @@ impl Shelf {
     ) -> Result<Vec<Profile>, CliError> {
         arguments.iter().map(|argument| Ok(digested(self.resolve(argument, system)?, allowed)?)).collect()
     }
+}
+
+/// Returns the profile with the digest of all text that went into it.
+pub(crate) fn digested(resolved: Resolved, allowed: &[String]) -> Result<Profile, Diagnostics> {
+    let texts: Vec<_> = resolved.inputs.iter().map(|input| input.text.clone()).collect();
+    let mut profile = resolved.allowing(allowed)?;
+    profile.digest = tune_transaction::digest(texts.iter().map(|text| text.as_bytes()));
+    Ok(profile)
 }

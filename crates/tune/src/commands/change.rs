@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use tune_engine::{Engine, Held, Options, Release};
-use tune_host::{Host, Interrupt, ReadError, WriteError};
+use tune_host::{Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
 use tune_model::transaction::{Action, StepResult};
@@ -132,7 +132,7 @@ impl Wanted {
         claims: &tune_model::Claims,
         transaction: u64,
     ) -> Result<Plan, CliError> {
-        let boot_id = context.host.boot_id();
+        let boot_id = context.host().boot_id();
         let held = Held { claims, transaction, boot_id: &boot_id };
         match &self.intent {
             Intent::Apply(profiles) => {
@@ -185,6 +185,8 @@ impl Wanted {
 
     /// Shows the plan and asks, until the answer is yes or no; returns the steps that were agreed to.
     fn ask(&mut self, context: &Context) -> Result<Option<Vec<Step>>, CliError> {
+        // The plan says what cannot be taken back, and the answer is about that plan.
+        self.options.accept_irreversible = true;
         loop {
             let (claims, _) = context.claims_seen();
             let plan = self.plan(context, &claims, context.next_id_seen())?;
@@ -238,7 +240,7 @@ impl Wanted {
     fn execute(&self, context: &Context, locked: &mut Locked<'_>, plan: PlanReport) -> Result<u8, CliError> {
         let interrupt = Interrupt::watch()
             .map_err(|error| CliError::failed(format!("cannot watch for signals: {error}")))?;
-        let boot_id = context.host.boot_id();
+        let boot_id = context.host().boot_id();
         let permit = Permit(context);
         let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
         let quiet = context.quiet || crate::is_json(context.format);
@@ -262,7 +264,7 @@ pub(crate) fn recover(
     context: &Context,
     locked: &mut Locked<'_>,
 ) -> Result<Option<tune_transaction::Recovered>, CliError> {
-    let boot_id = context.host.boot_id();
+    let boot_id = context.host().boot_id();
     let permit = Permit(context);
     let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
     foreign_scope(context)?;
@@ -282,7 +284,7 @@ pub(crate) fn recover(
 fn foreign_scope(context: &Context) -> Result<(), CliError> {
     let open = context.look_at_store()?.map(|store| store.open_transaction()).transpose()?.flatten();
     match open {
-        Some(entry) if entry.scope == "host" && context.host.namespace().is_some() => {
+        Some(entry) if entry.scope == "host" && context.host().namespace().is_some() => {
             let message = format!(
                 "transaction {} was interrupted on the host, and this is another network namespace",
                 entry.id
@@ -330,7 +332,7 @@ fn writable(context: &Context, plan: &Plan) -> Result<(), CliError> {
             _ => None,
         })
         .collect();
-    let denied = context.host.writable_tunables(&names).into_iter().find_map(Result::err);
+    let denied = context.host().writable_tunables(&names).into_iter().find_map(Result::err);
     match denied {
         None => Ok(()),
         Some(error @ WriteError::Denied(_)) => {

@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, name: &str) -> Result<u8, CliError> {
 }
 
 fn explained(context: &Context, state: TunableState) -> TunableExplained {
-    let story = context.backend.boot_story(&context.host, &state.name);
+    let story = context.backend.boot_story(context.host(), &state.name);
     let known = match context.backend.catalog().get(&state.name) {
         Some(row) => TunableExplained::new(row, state),
         None => uncatalogued(state),

@@ -18,18 +18,19 @@ mod status;
 
 use crate::args::{Command, Global};
 use crate::context::Context;
+use crate::doors::Doors;
 use crate::error::CliError;
 
 /// Runs a command and returns its exit code.
-pub(crate) fn run(command: Command, global: &Global) -> Result<u8, CliError> {
+pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Result<u8, CliError> {
     // These look at no machine.
     let command = match command {
         Command::Completions { shell } => return completions::run(shell),
         Command::Man { command } => return man::run(command.as_deref()),
-        Command::Render(wanted) => return render::run(&wanted, global),
+        Command::Render(wanted) => return render::run(&wanted, global, doors),
         other => other,
     };
-    let context = Context::new(global)?;
+    let context = Context::new(global, doors)?;
     match command {
         Command::Status => status::run(&context),
         Command::Explain { subject } => explain::run(&context, &subject),
@@ -43,7 +44,7 @@ pub(crate) fn run(command: Command, global: &Global) -> Result<u8, CliError> {
         Command::Set { assignments, change } => set::run(&context, &assignments, &change),
         Command::Active => active::run(&context),
         Command::Off { profiles, undo } => off::run(&context, &profiles, &undo),
-        Command::Rollback { id, undo } => rollback::run(context, id, &undo),
+        Command::Rollback { id, undo } => rollback::run(context, doors, id, &undo),
         Command::History { id, verify } => history::run(&context, id, verify),
         Command::Recover => recover::run(&context),
         Command::Completions { .. } | Command::Man { .. } | Command::Render(_) => Ok(crate::exit::MET),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use tune_engine::{Engine, Options};
-use tune_host::SiteLibrary;
 use tune_model::{Subject, System};
 use tune_report::verdict::quoted;
 use tune_report::{RenderReport, Report};
@@ -12,19 +11,19 @@ use super::change::subject_on;
 use super::profile::system_named;
 use crate::args::{Format, Global, Render};
 use crate::context::{profile_ref, stated_ram, width};
+use crate::doors::Doors;
 use crate::error::CliError;
 use crate::shelf::Shelf;
 use crate::{exit, output};
 
-pub(crate) fn run(wanted: &Render, global: &Global) -> Result<u8, CliError> {
+pub(crate) fn run(wanted: &Render, global: &Global, doors: &dyn Doors) -> Result<u8, CliError> {
     reads_no_host(global)?;
     let system = system_named(&wanted.system)?;
     let ram = stated_ram(global)?;
     let host = tune_engine::fresh_host(system, ram).ok_or_else(|| not_yet(system))?;
     let backend = tune_engine::backend_for(&host).ok_or_else(|| not_yet(system))?;
     let engine = Engine { backend: &*backend, host: &host };
-    let shelf = Shelf::new(SiteLibrary::new("/etc/tune/profiles"));
-    let profiles = shelf.load(&wanted.profiles, system, &wanted.allow_unsafe)?;
+    let profiles = shelf(doors).load(&wanted.profiles, system, &wanted.allow_unsafe)?;
     let rendering = engine.render(&profiles, &options(engine, wanted)?).map_err(CliError::failed)?;
     let report = RenderReport {
         command: typed(wanted, global),
@@ -40,6 +39,13 @@ pub(crate) fn run(wanted: &Render, global: &Global) -> Result<u8, CliError> {
         Format::Json => output::print(&report.json()),
     }
     Ok(exit::MET)
+}
+
+/// The site's profiles are those of the system that the command runs on, whatever it writes for.
+fn shelf(doors: &dyn Doors) -> Shelf {
+    let own = doors.own();
+    let system = tune_engine::backend_for(&*own).map_or(System::Linux, |backend| backend.system());
+    Shelf::of(&*own, system)
 }
 
 fn reads_no_host(global: &Global) -> Result<(), CliError> {

@@ -1,7 +1,7 @@
 //! `tune rollback`: take a transaction back.
 
 use tune_engine::Release;
-use tune_host::{LiveHost, NamespaceError};
+use tune_host::NamespaceError;
 use tune_model::Claims;
 use tune_model::claim::{Claim, ScopeClaims};
 use tune_model::plan::Namespace;
@@ -11,16 +11,17 @@ use super::change::{Intent, Wanted, again};
 use super::off::{options, switches};
 use crate::args::Undo;
 use crate::context::Context;
+use crate::doors::Doors;
 use crate::error::CliError;
 
-pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, CliError> {
+pub(crate) fn run(context: Context, doors: &dyn Doors, id: Option<u64>, undo: &Undo) -> Result<u8, CliError> {
     let (history, claims) = match context.look_at_store()? {
         Some(store) => (store.history()?, store.claims()?),
         None => Default::default(),
     };
     let entry = find(&history, &claims, id)?.clone();
     let of = entry.id;
-    let (context, intent) = place(context, &claims, &entry)?;
+    let (context, intent) = place(context, doors, &claims, &entry)?;
     Wanted {
         intent,
         action: Action::Rollback { of },
@@ -32,7 +33,12 @@ pub(crate) fn run(context: Context, id: Option<u64>, undo: &Undo) -> Result<u8, 
 }
 
 /// Looks where the transaction was made. A network namespace that is gone leaves nothing to restore.
-fn place(context: Context, claims: &Claims, entry: &Entry) -> Result<(Context, Intent), CliError> {
+fn place(
+    context: Context,
+    doors: &dyn Doors,
+    claims: &Claims,
+    entry: &Entry,
+) -> Result<(Context, Intent), CliError> {
     let release = Intent::Release(Release::Transaction(entry.id));
     let held_here = holds(&context.engine().claims_here(claims), entry.id);
     let here = context.engine().scope_name();
@@ -49,7 +55,7 @@ fn place(context: Context, claims: &Claims, entry: &Entry) -> Result<(Context, I
             format!("transaction {} was made on the host, and this is a network namespace", entry.id);
         return Err(CliError::failed(message).hint("take it back on the host"));
     };
-    match LiveHost::again(namespace) {
+    match doors.again(namespace) {
         Ok(_) if held_here => {
             let message = format!(
                 "transaction {} was made in another network namespace, and changed boot files too",

@@ -22,13 +22,14 @@ pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
     let (transactions, unknown) = waiting(context);
     let settings: Vec<_> = engine.overview(&scope).into_iter().map(setting).collect();
     let undecided = shared_reason(&settings);
+    let differences = if context.verbose { context.backend.differences(context.host()) } else { Vec::new() };
     let report = StatusReport {
         host: context.host_ref(),
         settings,
-        boot_tool: context.backend.boot_story(&context.host, "").tool,
+        boot_tool: context.backend.boot_story(context.host(), "").tool,
         active,
         transactions,
-        notes: unseen.into_iter().chain(unknown).chain(undecided).collect(),
+        notes: unseen.into_iter().chain(unknown).chain(undecided).chain(differences).collect(),
     };
     context.show(&report);
     Ok(exit::MET)

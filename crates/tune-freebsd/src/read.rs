@@ -1,0 +1,183 @@
+//! Reading tunables: now, after the next boot, and by default.
+
+use std::collections::BTreeSet;
+
+use tune_host::{Description, Host, ReadError, Scope};
+use tune_model::catalog::{Mutability, Reach};
+use tune_model::claim::ScopeClaims;
+use tune_model::reading::{Reading, Readings, Text, Unread};
+use tune_model::{Catalog, System, Tunable};
+
+use crate::boot::Jail;
+use crate::defaults::{Ground, Handed, at_start, number_of};
+use crate::next_boot::{NextBoot, Predicted, Which};
+
+struct Reader<'a> {
+    host: &'a dyn Host,
+    ground: &'a Ground,
+    jail: Jail,
+    next: Option<NextBoot>,
+}
+
+pub(crate) fn read(
+    host: &dyn Host,
+    ground: &Ground,
+    jail: Jail,
+    tunables: &BTreeSet<String>,
+    claims: &ScopeClaims,
+) -> Readings {
+    let next = NextBoot::of(host, claims, ground, jail);
+    let reader = Reader { host, ground, jail, next };
+    let names: Vec<&str> = tunables.iter().map(String::as_str).collect();
+    let (texts, described) = (host.read_tunables(&names), host.describe_tunables(&names));
+    let found = names.iter().zip(texts).zip(described);
+    found
+        .map(|((name, text), described)| ((*name).to_owned(), reader.reading(name, text, described)))
+        .collect()
+}
+
+impl Reader<'_> {
+    fn reading(
+        &self,
+        name: &str,
+        text: Result<String, ReadError>,
+        described: Option<Description>,
+    ) -> Reading {
+        let row = Catalog::of(System::FreeBsd).get(name);
+        let boot = self.predict(name, Which::AsIs);
+        let without = self.predict(name, Which::WithoutTune);
+        let default = row.and_then(|row| at_start(row, &Handed::new(), self.ground));
+        let notes = self.next.as_ref().map(|next| next.notes(name)).unwrap_or_default();
+        Reading {
+            out_of_scope: self.out_of_scope(name, row, described),
+            live: text.map_err(|error| self.unread(&error, row)),
+            boot: boot.text,
+            boot_source: boot.source,
+            boot_without_tune: without.text,
+            boot_without_tune_source: without.source,
+            default: default.map(|number| number.to_string()),
+            mutability: described.map(|described| mutability(row, described)),
+            notes,
+        }
+    }
+
+    fn predict(&self, name: &str, which: Which) -> Predicted {
+        match &self.next {
+            Some(next) => next.predict(name, which),
+            None => Predicted { text: no_boot(self.host), source: None },
+        }
+    }
+
+    /// In a jail only its own network stack's keys can be written, and those that any jail may write.
+    fn out_of_scope(
+        &self,
+        name: &str,
+        row: Option<&Tunable>,
+        described: Option<Description>,
+    ) -> Option<String> {
+        if self.jail == Jail::None || described.is_some_and(|described| described.prison) {
+            return None;
+        }
+        let own = described.map_or_else(|| is_per_stack(row, self.ground), |described| described.vnet);
+        match self.jail {
+            Jail::Vnet if own => None,
+            Jail::Vnet => {
+                Some(format!("{name} belongs to the host: a jail shows its value and cannot set it"))
+            }
+            _ => Some(format!("{name} belongs to the host: this jail has no network stack of its own")),
+        }
+    }
+
+    fn unread(&self, error: &ReadError, row: Option<&Tunable>) -> Unread {
+        match error {
+            ReadError::Missing(name) => Unread::Missing(self.missing(name, row)),
+            ReadError::Denied(_) => Unread::Denied(error.to_string()),
+            ReadError::NotLive(_) => Unread::NotApplicable(error.to_string()),
+            _ => Unread::Unclear(error.to_string()),
+        }
+    }
+
+    fn missing(&self, name: &str, row: Option<&Tunable>) -> String {
+        let release = self.host.identity().release.unwrap_or_default();
+        let known = |release: &Option<String>| release.clone().zip(self.ground.release);
+        match row {
+            Some(Tunable { until: Some(until), .. }) => format!("{name} was removed after FreeBSD {until}"),
+            Some(Tunable { since, .. })
+                if known(since).is_some_and(|(since, this)| number_of(&since) > Some(this)) =>
+            {
+                format!(
+                    "{name} is there since FreeBSD {}, and this is {release}",
+                    since.clone().unwrap_or_default()
+                )
+            }
+            _ => format!("this kernel ({release}) has no {name}"),
+        }
+    }
+}
+
+/// Tells whether each network stack has its own.
+fn is_per_stack(row: Option<&Tunable>, ground: &Ground) -> bool {
+    row.is_some_and(|row| {
+        let since = row.vnet_since.as_deref().and_then(number_of);
+        row.scope == Reach::Vnet && since.is_none_or(|since| ground.release >= Some(since))
+    })
+}
+
+/// Says where the running kernel is not as the catalog has it.
+pub(crate) fn differences(host: &dyn Host, ground: &Ground) -> Vec<String> {
+    let rows: Vec<&Tunable> = Catalog::of(System::FreeBsd).iter().collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    let described = host.describe_tunables(&names);
+    rows.iter().zip(described).filter_map(|(row, described)| differs(row, described?, ground)).collect()
+}
+
+fn differs(row: &Tunable, described: Description, ground: &Ground) -> Option<String> {
+    let kind = row.kernel_type.zip(described.value).filter(|(known, found)| known.range() != found.range());
+    let kind = kind.map(|(known, found)| format!("its type is {} and not {}", found.name(), known.name()));
+    let expected = matches!(row.mutability, Mutability::Live | Mutability::RaiseOnly);
+    let writable = (described.writable != expected).then(|| {
+        let can = if described.writable { "can" } else { "cannot" };
+        format!("it {can} be written while the system runs")
+    });
+    let stack = (described.vnet != is_per_stack(Some(row), ground)).then(|| {
+        let whose =
+            if described.vnet { "each network stack has its own" } else { "there is one for the host" };
+        whose.to_owned()
+    });
+    let found: Vec<String> = [kind, writable, stack].into_iter().flatten().collect();
+    (!found.is_empty())
+        .then(|| format!("{} is not on this kernel as in the catalog: {}", row.name, found.join("; ")))
+}
+
+/// Returns when the running kernel lets a tunable be changed.
+fn mutability(row: Option<&Tunable>, described: Description) -> Mutability {
+    match (described.writable, described.loader, row.map(|row| row.mutability)) {
+        // The flags do not tell that a handler takes no smaller value.
+        (true, _, Some(Mutability::RaiseOnly)) => Mutability::RaiseOnly,
+        (true, ..) => Mutability::Live,
+        // Older kernels fetch some from the loader without the flag.
+        (false, _, Some(Mutability::Boot)) | (false, true, _) => Mutability::Boot,
+        (false, ..) => Mutability::Fixed,
+    }
+}
+
+fn no_boot(host: &dyn Host) -> Text {
+    Err(Unread::NotApplicable(match host.scope() {
+        Scope::Namespace(_) => "FreeBSD has no network namespaces".to_owned(),
+        _ => "a jail without a network stack of its own sets nothing when it starts".to_owned(),
+    }))
+}
+
+/// Returns why a tunable would not hold a number: the kernel cuts what is longer than its type in silence.
+pub(crate) fn does_not_fit(host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
+    let number: i128 = text.trim().parse().ok()?;
+    let said = host.describe_tunables(&[tunable]).pop().flatten();
+    if said.is_some_and(|said| said.value.is_none()) {
+        return Some(format!("{tunable} holds no number"));
+    }
+    let row = Catalog::of(System::FreeBsd).get(tunable);
+    let kind = said.and_then(|said| said.value).or_else(|| row?.kernel_type)?;
+    let (low, high) = kind.range();
+    (!(low..=high).contains(&number))
+        .then(|| format!("{tunable} = {number} does not fit its type, {}: {low} to {high}", kind.name()))
+}
