@@ -63,6 +63,11 @@ fn selected(profiles: &[Profile], options: &Options) -> Vec<Profile> {
     profiles
 }
 
+/// Returns a tunable's text with single spaces between its fields.
+fn spaced(text: String) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 struct Draft<'a> {
     engine: &'a Engine<'a>,
     readings: &'a Readings,
@@ -92,16 +97,29 @@ impl<'a> Draft<'a> {
             serves.entry(&slot.tunable).or_default().extend(subjects);
         }
         let (before, after) = (self.before(), self.after());
-        let spaced = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let assignment = |(tunable, serves): (&str, BTreeSet<Subject>)| Assignment {
-            tunable: tunable.to_owned(),
-            value: after.text(tunable).map(spaced).unwrap_or_default(),
-            default: before.text(tunable).map(spaced).ok(),
-            serves: serves.into_iter().collect(),
+        let assignment = |(tunable, serves): (&str, BTreeSet<Subject>)| {
+            let value = after.text(tunable).map(spaced).unwrap_or_default();
+            let default = before.text(tunable).map(spaced).ok();
+            let way = |from: &Option<String>, to: &str| self.held_back(tunable, from.as_deref()?, to);
+            Assignment {
+                tunable: tunable.to_owned(),
+                serves: serves.into_iter().collect(),
+                irreversible: default.as_ref().and_then(|default| self.held_back(tunable, &value, default)),
+                at_boot_only: way(&default, &value),
+                value,
+                default,
+            }
         };
         let mut found: Vec<_> = serves.into_iter().map(assignment).collect();
-        found.sort_by_key(|line| self.engine.backend.rank(&line.tunable));
+        let rank = |tunable: &str| self.engine.backend.rank(tunable);
+        found.sort_by_key(|line| (line.irreversible.is_some(), rank(&line.tunable)));
         found
+    }
+
+    /// Returns why a running system would not take a tunable from one value to another.
+    fn held_back(&self, tunable: &str, from: &str, to: &str) -> Option<String> {
+        let mutability = subject::mutability(self.engine.backend, self.readings, tunable);
+        self.engine.backend.held_back(tunable, mutability, from, to)
     }
 
     fn amounts(&self) -> BTreeMap<Subject, Amount> {
@@ -130,7 +148,10 @@ impl<'a> Draft<'a> {
                     .values()
                     .any(|held| held.claims.iter().any(|claim| claim.subject == finding.subject))
         };
-        self.plan.findings.iter().filter(open).flat_map(|finding| self.provisos_of(finding)).collect()
+        let open = self.plan.findings.iter().filter(open);
+        let mut provisos: Vec<_> = open.flat_map(|finding| self.provisos_of(finding)).collect();
+        provisos.sort_by_key(|proviso| self.engine.backend.rank(&proviso.slot.tunable));
+        provisos
     }
 
     /// Returns the findings that provisos are about.
@@ -148,13 +169,21 @@ impl<'a> Draft<'a> {
         let high =
             at_most.as_ref().map(|bound| self.native(&finding.subject, &upper(bound))).unwrap_or_default();
         let slots: BTreeSet<&Slot> = low.keys().chain(high.keys()).collect();
-        let proviso = |slot: &Slot| Proviso {
-            subject: finding.subject.clone(),
-            slot: slot.clone(),
-            at_least: low.get(slot).cloned(),
-            at_most: high.get(slot).cloned(),
-        };
+        let proviso = |slot: &Slot| self.proviso(&finding.subject, slot, low.get(slot), high.get(slot));
         slots.into_iter().map(proviso).collect()
+    }
+
+    fn proviso(&self, wanted: &Subject, slot: &Slot, low: Option<&String>, high: Option<&String>) -> Proviso {
+        let below = low.and_then(|low| low.parse::<i128>().ok()).map(|low| (low - 1).to_string());
+        let ends = low.zip(below.as_ref());
+        Proviso {
+            subject: wanted.clone(),
+            slot: slot.clone(),
+            at_least: low.cloned(),
+            at_most: high.cloned(),
+            irreversible: ends.and_then(|(low, below)| self.held_back(&slot.tunable, low, below)),
+            at_boot_only: ends.and_then(|(low, below)| self.held_back(&slot.tunable, below, low)),
+        }
     }
 
     /// Returns a bound in the tunable's own unit; nothing where it has none there.

@@ -19,6 +19,10 @@ pub struct Assignment {
     pub default: Option<String>,
     /// What it is set for.
     pub serves: Vec<Subject>,
+    /// Why it cannot be set back before a reboot, if it cannot.
+    pub irreversible: Option<String>,
+    /// Why the running kernel does not take it, if it does not: it comes with the next boot.
+    pub at_boot_only: Option<String>,
 }
 
 /// A bound on what the kernel decides by itself: whether anything has to be set is seen on the host only.
@@ -32,6 +36,10 @@ pub struct Proviso {
     pub at_least: Option<String>,
     /// The largest number that satisfies.
     pub at_most: Option<String>,
+    /// Why it cannot be set back before a reboot once it is raised, if it cannot.
+    pub irreversible: Option<String>,
+    /// Why the running kernel cannot raise it, if it cannot.
+    pub at_boot_only: Option<String>,
 }
 
 /// What a setting amounts to once everything is done.

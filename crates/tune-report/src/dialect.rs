@@ -1,6 +1,6 @@
 //! How a system is told things natively: its command, its files, and how a line of each looks.
 
-use tune_model::{Catalog, Mutability, System};
+use tune_model::{Catalog, System};
 
 use crate::verdict::quoted;
 
@@ -92,11 +92,6 @@ impl Dialect {
     /// Returns what is known of a tunable.
     pub fn row(&self, tunable: &str) -> Option<&'static tune_model::Tunable> {
         Catalog::of(self.system).get(tunable)
-    }
-
-    /// Returns when a tunable can be changed.
-    pub fn mutability(&self, tunable: &str) -> Mutability {
-        self.row(tunable).map_or(Mutability::Live, |row| row.mutability)
     }
 
     /// Returns the text of a tunable with several fields, each made by its number.

@@ -1,5 +1,7 @@
 //! A plan for a freshly installed host, as native files and commands to read and to paste.
 
+use std::collections::BTreeSet;
+
 use tune_model::finding::ProfileRef;
 use tune_model::plan::{FileImage, Refusal};
 use tune_model::rendering::{Assignment, Proviso};
@@ -199,7 +201,8 @@ impl RenderReport {
         let Rendering { assignments, provisos, .. } = &self.rendering;
         let mut names: Vec<&str> = assignments.iter().map(|line| line.tunable.as_str()).collect();
         names.extend(provisos.iter().map(|proviso| proviso.slot.tunable.as_str()));
-        names.dedup();
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(*name));
         if names.is_empty() {
             script.part("nothing has to be set");
             return;
@@ -237,19 +240,16 @@ impl RenderReport {
         if let Some(module) = row.and_then(|row| row.module.as_deref()) {
             script.comment(&format!("It is there only while the kernel module {module} is loaded."));
         }
-        match dialect.mutability(&line.tunable) {
-            Mutability::Live => {
-                if let Some(default) = &line.default {
-                    script.hanging("to undo: ", &dialect.command(&line.tunable, default));
-                }
-                script.code(&dialect.command(&line.tunable, &line.value));
-            }
-            Mutability::RaiseOnly => {
-                script.comment(RAISE_ONLY);
-                script.code(&dialect.command(&line.tunable, &line.value));
-            }
-            _ => script.comment(&format!("{} is read when the system starts: the file sets it at the next boot, and there is no command.", line.tunable)),
+        if let Some(reason) = &line.at_boot_only {
+            script.comment(&format!("There is no command: {reason}. It comes with the next boot."));
+            return;
         }
+        match (&line.irreversible, &line.default) {
+            (Some(reason), _) => script.comment(&cannot_be_undone(reason)),
+            (None, Some(default)) => script.hanging("to undo: ", &dialect.command(&line.tunable, default)),
+            (None, None) => {}
+        }
+        script.code(&dialect.command(&line.tunable, &line.value));
     }
 
     fn left_to_the_kernel(&self, script: &mut Script) {
@@ -270,7 +270,7 @@ impl RenderReport {
     }
 
     fn proviso(&self, script: &mut Script, proviso: &Proviso) {
-        let Proviso { subject, slot, at_least, at_most } = proviso;
+        let Proviso { subject, slot, at_least, at_most, .. } = proviso;
         let dialect = self.dialect();
         if let Some(finding) = self.finding(subject) {
             script.comment(&format!("{subject}: {}", finding.wanted));
@@ -288,17 +288,19 @@ impl RenderReport {
         let file = dialect.file_for(&slot.tunable);
         script.comment(&format!("the line for {}:", file.path));
         script.quote(&self.line(file, proviso, least));
-        match dialect.mutability(&slot.tunable) {
-            Mutability::Live => {}
-            Mutability::RaiseOnly => script.comment(RAISE_ONLY),
-            _ => return,
+        if let Some(reason) = &proviso.at_boot_only {
+            script.comment(&format!("There is no command: {reason}."));
+            return;
+        }
+        if let Some(reason) = &proviso.irreversible {
+            script.comment(&cannot_be_undone(reason));
         }
         dialect.raise(&slot.tunable, slot.field, least).iter().for_each(|line| script.code(line));
     }
 
     /// Says what the bounds are as the system counts.
     fn numbers(&self, script: &mut Script, proviso: &Proviso) {
-        let Proviso { subject, slot, at_least, at_most } = proviso;
+        let Proviso { subject, slot, at_least, at_most, .. } = proviso;
         let row = self.dialect().row(&slot.tunable);
         let field = slot.field.and_then(|field| row?.fields.get(field));
         let field = field.map(|field| format!(", the field {field},")).unwrap_or_default();
@@ -320,7 +322,10 @@ impl RenderReport {
             (None, Some(high)) => format!("at most {high}"),
             (None, None) => return,
         };
-        script.comment(&format!("{}{field} has to be {bounds}.", slot.tunable));
+        // For a number that is the bound as it stands, that was said.
+        if slot.field.is_some() || bounds.contains('=') {
+            script.comment(&format!("{}{field} has to be {bounds}.", slot.tunable));
+        }
     }
 
     /// Returns the line for a boot file; the fields that nobody wants changed are named.
@@ -357,7 +362,7 @@ impl RenderReport {
         if absent.is_empty() {
             return;
         }
-        script.part(&format!("not on {}", self.dialect().title));
+        script.part("left out");
         for finding in absent {
             let note = finding.notes.last().map_or("there is nothing of the kind", String::as_str);
             script.comment(&format!("{}: {note}", finding.subject));
@@ -374,9 +379,9 @@ impl RenderReport {
     }
 }
 
-/// What there is no undo for.
-pub(crate) const RAISE_ONLY: &str =
-    "Cannot be undone before a reboot: it can only be raised while the system runs.";
+fn cannot_be_undone(reason: &str) -> String {
+    format!("Cannot be undone before a reboot: {reason}.")
+}
 
 /// Adds a command with many words, a word or two on a line.
 fn listed(script: &mut Script, command: &str, words: &[&str]) {

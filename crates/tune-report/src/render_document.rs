@@ -3,9 +3,9 @@
 use serde::Serialize;
 use tune_model::finding::ProfileRef;
 use tune_model::rendering::{Assignment, Proviso};
-use tune_model::{Effective, Finding, Mutability, Quantity, Subject, TakesHold};
+use tune_model::{Effective, Finding, Quantity, Subject, TakesHold};
 
-use crate::render::{RAISE_ONLY, RenderReport};
+use crate::render::RenderReport;
 
 /// A rendered plan as its document shows it.
 #[derive(Debug, Serialize)]
@@ -33,11 +33,11 @@ struct TunableDocument<'a> {
     tunable: &'a str,
     value: &'a str,
     default: Option<&'a str>,
-    mutability: Mutability,
     takes_hold: Option<TakesHold>,
     command: Option<String>,
     undo: Option<String>,
-    irreversible: Option<&'static str>,
+    irreversible: Option<&'a str>,
+    at_boot_only: Option<&'a str>,
     serves: Vec<Served<'a>>,
 }
 
@@ -58,7 +58,8 @@ struct ProvisoDocument<'a> {
     path: &'static str,
     line: Option<String>,
     command: Option<String>,
-    irreversible: Option<&'static str>,
+    irreversible: Option<&'a str>,
+    at_boot_only: Option<&'a str>,
 }
 
 impl<'a> RenderDocument<'a> {
@@ -69,7 +70,7 @@ impl<'a> RenderDocument<'a> {
             append: file.shared,
             content: file.content,
         };
-        let at_boot = |line: &Assignment| !at_run_time(report.dialect().mutability(&line.tunable));
+        let at_boot = |line: &Assignment| line.at_boot_only.is_some();
         Self {
             system: rendering.system.to_string(),
             ram: report.ram(),
@@ -84,18 +85,9 @@ impl<'a> RenderDocument<'a> {
     }
 }
 
-const fn at_run_time(mutability: Mutability) -> bool {
-    matches!(mutability, Mutability::Live | Mutability::RaiseOnly)
-}
-
-fn irreversible(mutability: Mutability) -> Option<&'static str> {
-    (mutability == Mutability::RaiseOnly).then_some(RAISE_ONLY)
-}
-
 fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocument<'a> {
     let dialect = report.dialect();
-    let mutability = dialect.mutability(&line.tunable);
-    let undo = line.default.as_ref().filter(|_| mutability == Mutability::Live);
+    let undo = line.default.as_ref().filter(|_| line.irreversible.is_none() && line.at_boot_only.is_none());
     let served = |subject| {
         let amount = report.rendering.amounts.get(subject);
         Served {
@@ -108,20 +100,19 @@ fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocumen
         tunable: &line.tunable,
         value: &line.value,
         default: line.default.as_deref(),
-        mutability,
         takes_hold: dialect.row(&line.tunable).map(|row| row.takes_hold),
-        command: at_run_time(mutability).then(|| dialect.command(&line.tunable, &line.value)),
+        command: line.at_boot_only.is_none().then(|| dialect.command(&line.tunable, &line.value)),
         undo: undo.map(|default| dialect.command(&line.tunable, default)),
-        irreversible: irreversible(mutability),
+        irreversible: line.irreversible.as_deref(),
+        at_boot_only: line.at_boot_only.as_deref(),
         serves: line.serves.iter().map(served).collect(),
     }
 }
 
 fn proviso<'a>(report: &'a RenderReport, open: &'a Proviso) -> ProvisoDocument<'a> {
     let dialect = report.dialect();
-    let Proviso { subject, slot, at_least, at_most } = open;
+    let Proviso { subject, slot, at_least, at_most, .. } = open;
     let file = dialect.file_for(&slot.tunable);
-    let mutability = dialect.mutability(&slot.tunable);
     let raise = |least: &String| dialect.raise(&slot.tunable, slot.field, least).join("\n");
     ProvisoDocument {
         setting: subject,
@@ -131,7 +122,8 @@ fn proviso<'a>(report: &'a RenderReport, open: &'a Proviso) -> ProvisoDocument<'
         at_most: at_most.as_deref(),
         path: file.path,
         line: at_least.as_ref().map(|least| report.line(file, open, least)),
-        command: at_least.as_ref().filter(|_| at_run_time(mutability)).map(raise),
-        irreversible: irreversible(mutability),
+        command: at_least.as_ref().filter(|_| open.at_boot_only.is_none()).map(raise),
+        irreversible: open.irreversible.as_deref(),
+        at_boot_only: open.at_boot_only.as_deref(),
     }
 }
