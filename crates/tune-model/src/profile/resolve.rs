@@ -387,7 +387,7 @@ mod tests {
         let library = library(&[
             (
                 "a",
-                "settings.\"tcp.syn_backlog\" = 1\nlinux.settings.\"tcp.syn_backlog\" = 2\nfreebsd.sysctl.\"net.inet.tcp.msl\" = 5",
+                "settings.\"tcp.syn_backlog\" = 1\nlinux.settings.\"tcp.syn_backlog\" = 2\nfreebsd.sysctl.\"net.inet.tcp.msl\" = 5000",
             ),
             ("p", "extends = [\"a\"]\n"),
         ]);
