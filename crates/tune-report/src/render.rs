@@ -120,9 +120,10 @@ impl RenderReport {
         let row = self.dialect().row(&line.tunable)?;
         let amount = self.rendering.amounts.get(&finding.subject)?.effective.exact()?.to_string();
         let ticks = if row.ticks { ", kept in whole ticks of 1000/kern.hz ms" } else { "" };
+        let native = matches!(finding.subject, Subject::Tunable(_));
+        let several = line.value.contains(' ');
         let same = amount == line.value || amount == format!("{}{}", line.value, row.unit);
-        let setting = matches!(finding.subject, Subject::Setting(_));
-        match (same || !setting, ticks) {
+        match (native || several || same, ticks) {
             (true, "") => None,
             (true, ticks) => Some(format!("{} {}{ticks}", line.value, row.unit)),
             (false, ticks) => Some(format!("{} {} = {amount}{ticks}", line.value, row.unit)),
