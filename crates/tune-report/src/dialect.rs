@@ -1,6 +1,6 @@
 //! How a system is told things natively: its command, its files, and how a line of each looks.
 
-use tune_model::{Catalog, System};
+use tune_model::{Catalog, Slot, System};
 
 use crate::verdict::quoted;
 
@@ -11,6 +11,8 @@ pub(crate) struct BootFile {
     pub path: &'static str,
     /// Other lines may stand in it: ours are added at its end.
     pub shared: bool,
+    /// The file for what is found too low on a host: one that is not written anew.
+    pub limits: &'static str,
     /// What reads it, and what wins over it.
     pub note: &'static str,
     /// What stands between a name and its value, and around the value.
@@ -53,6 +55,7 @@ const LINUX: Dialect = Dialect {
     files: &[BootFile {
         path: "/etc/sysctl.d/zz-tune.conf",
         shared: false,
+        limits: "/etc/sysctl.d/zz-tune-limits.conf",
         note: "systemd-sysctl reads it after all files whose names sort before it. Where sysctl --system sets the \
                values at boot, /etc/sysctl.conf is read later still and wins.",
         form: (" = ", ""),
@@ -72,21 +75,23 @@ impl Dialect {
         format!("{}{}", self.set, quoted(&format!("{tunable}={value}")))
     }
 
-    /// Returns commands that raise a number to the least it may be where it is lower, other fields staying as they are.
-    pub fn raise(&self, tunable: &str, field: Option<usize>, least: &str) -> Vec<String> {
-        let (condition, command) = match field {
-            None => {
-                (format!("if [ \"$(sysctl -n {tunable})\" -lt {least} ]; then"), self.command(tunable, least))
-            }
+    /// Returns what raises a number to the least it may be where it is lower, other fields staying as they are: now,
+    /// unless the running kernel cannot, and for the next boot.
+    pub fn raise(&self, slot: &Slot, least: &str, now: bool) -> Vec<String> {
+        let (tunable, file) = (&slot.tunable, self.file_for(&slot.tunable));
+        let (number, value) = match slot.field {
+            None => (format!("$(sysctl -n {tunable})"), least.to_owned()),
             Some(field) => {
                 let kept = |at| if at == field { least.to_owned() } else { format!("${}", at + 1) };
-                let whole = self.whole(tunable, kept);
-                let condition =
-                    format!("set -- $(sysctl -n {tunable}); if [ \"${}\" -lt {least} ]; then", field + 1);
-                (condition, format!("{}\"{tunable}={whole}\"", self.set))
+                (format!("${}", field + 1), self.whole(tunable, kept))
             }
         };
-        vec![condition, format!("  {command}"), "fi".to_owned()]
+        let read = slot.field.map(|_| format!("set -- $(sysctl -n {tunable})"));
+        let set = now.then(|| format!("  {}\"{tunable}={value}\" &&", self.set));
+        let line = file.line(tunable, &value).replace('"', "\\\"");
+        let condition = format!("if [ \"{number}\" -lt {least} ]; then");
+        let keep = [format!("  echo \"{line}\" \\"), format!("    >> {}", file.limits), "fi".to_owned()];
+        read.into_iter().chain([condition]).chain(set).chain(keep).collect()
     }
 
     /// Returns what is known of a tunable.

@@ -7,7 +7,7 @@ use tune_model::plan::{FileImage, Refusal};
 use tune_model::rendering::{Assignment, Proviso};
 use tune_model::{Effect, Finding, Mutability, Quantity, Rendering, Subject, Verdict};
 
-use crate::dialect::{BootFile, Dialect, set_by};
+use crate::dialect::{Dialect, set_by};
 use crate::error::ErrorReport;
 use crate::plan::refused;
 use crate::plan_document::text;
@@ -260,9 +260,9 @@ impl RenderReport {
         }
         script.part("where the kernel's own choice is too low");
         script.comment(
-            "These defaults are not known without the host, and most are enough as they are. Each command raises one \
-             only where it is lower than wanted. Add the line to the file only where the command has set something: \
-             on a larger host, or a newer kernel, it would lower the limit at the next boot.",
+            "These defaults are not known without the host, and most are enough as they are. A limit is raised, now and \
+             for the next boot, only where it is found lower than wanted. Not for images: on a larger host, or under a \
+             newer kernel, such a line would lower the limit.",
         );
         for proviso in provisos {
             script.blank();
@@ -286,17 +286,12 @@ impl RenderReport {
             script.comment("Where it is above that, lower it by hand, with an eye on what is in use.");
         }
         let Some(least) = at_least else { return };
-        let file = dialect.file_for(&slot.tunable);
-        script.comment(&format!("the line for {}:", file.path));
-        script.quote(&self.line(file, proviso, least));
         if let Some(reason) = &proviso.at_boot_only {
-            script.comment(&format!("There is no command: {reason}."));
-            return;
-        }
-        if let Some(reason) = &proviso.irreversible {
+            script.comment(&format!("It comes with the next boot: {reason}."));
+        } else if let Some(reason) = &proviso.irreversible {
             script.comment(&cannot_be_undone(reason));
         }
-        dialect.raise(&slot.tunable, slot.field, least).iter().for_each(|line| script.code(line));
+        dialect.raise(slot, least, proviso.at_boot_only.is_none()).iter().for_each(|line| script.code(line));
     }
 
     /// Says what the bounds are as the system counts.
@@ -327,19 +322,6 @@ impl RenderReport {
         if slot.field.is_some() || bounds.contains('=') {
             script.comment(&format!("{}{field} has to be {bounds}.", slot.tunable));
         }
-    }
-
-    /// Returns the line for a boot file; the fields that nobody wants changed are named.
-    pub(crate) fn line(&self, file: &BootFile, proviso: &Proviso, value: &str) -> String {
-        let slot = &proviso.slot;
-        let Some(field) = slot.field else { return file.line(&slot.tunable, value) };
-        let name = |at: usize| {
-            let row = self.dialect().row(&slot.tunable);
-            row.and_then(|row| row.fields.get(at)).map_or("KEEP".to_owned(), |name| name.to_uppercase())
-        };
-        let whole =
-            self.dialect().whole(&slot.tunable, |at| if at == field { value.to_owned() } else { name(at) });
-        file.line(&slot.tunable, &whole)
     }
 
     fn nothing_to_do(&self, script: &mut Script) {

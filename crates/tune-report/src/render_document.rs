@@ -56,7 +56,6 @@ struct ProvisoDocument<'a> {
     at_least: Option<&'a str>,
     at_most: Option<&'a str>,
     path: &'static str,
-    line: Option<String>,
     command: Option<String>,
     irreversible: Option<&'a str>,
     at_boot_only: Option<&'a str>,
@@ -112,17 +111,15 @@ fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocumen
 fn proviso<'a>(report: &'a RenderReport, open: &'a Proviso) -> ProvisoDocument<'a> {
     let dialect = report.dialect();
     let Proviso { subject, slot, at_least, at_most, .. } = open;
-    let file = dialect.file_for(&slot.tunable);
-    let raise = |least: &String| dialect.raise(&slot.tunable, slot.field, least).join("\n");
+    let raise = |least: &String| dialect.raise(slot, least, open.at_boot_only.is_none()).join("\n");
     ProvisoDocument {
         setting: subject,
         tunable: &slot.tunable,
         field: slot.field,
         at_least: at_least.as_deref(),
         at_most: at_most.as_deref(),
-        path: file.path,
-        line: at_least.as_ref().map(|least| report.line(file, open, least)),
-        command: at_least.as_ref().filter(|_| open.at_boot_only.is_none()).map(raise),
+        path: dialect.file_for(&slot.tunable).limits,
+        command: at_least.as_ref().map(raise),
         irreversible: open.irreversible.as_deref(),
         at_boot_only: open.at_boot_only.as_deref(),
     }

@@ -45,11 +45,6 @@ impl Script {
         }
     }
 
-    /// Adds a comment that is not broken: a line to be copied.
-    pub fn quote(&mut self, line: &str) {
-        self.out.push_str(&format!("#   {}\n", escape(line)));
-    }
-
     /// Begins a part.
     pub fn part(&mut self, title: &str) {
         self.blank();

@@ -95,7 +95,7 @@ fn exists(engine: Engine<'_>, tunable: &str) -> bool {
         ) || !engine.backend.boot_story(engine.host, tunable).lines.is_empty())
 }
 
-fn unknown(engine: Engine<'_>, name: &str) -> CliError {
+pub(super) fn unknown(engine: Engine<'_>, name: &str) -> CliError {
     let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
     let tunables = engine.backend.catalog().iter().map(|row| row.name.as_str());
     let nearest = tune_model::nearest(name, known.chain(tunables));

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use tune_engine::{Engine, Options};
-use tune_model::{Subject, System};
+use tune_model::{Profile, Subject, System};
 use tune_report::verdict::quoted;
 use tune_report::{RenderReport, Report};
 
-use super::change::subject_on;
+use super::change::{subject_on, unknown};
 use super::profile::system_named;
 use crate::args::{Format, Global, Render};
 use crate::context::{profile_ref, stated_ram, width};
@@ -24,7 +24,8 @@ pub(crate) fn run(wanted: &Render, global: &Global, doors: &dyn Doors) -> Result
     let backend = tune_engine::backend_for(&host).ok_or_else(|| not_yet(system))?;
     let engine = Engine { backend: &*backend, host: &host };
     let profiles = shelf(doors).load(&wanted.profiles, system, &wanted.allow_unsafe)?;
-    let rendering = engine.render(&profiles, &options(engine, wanted)?).map_err(CliError::failed)?;
+    let rendering =
+        engine.render(&profiles, &options(engine, wanted, &profiles)?).map_err(CliError::failed)?;
     let report = RenderReport {
         command: typed(wanted, global),
         profiles: profiles.iter().map(|profile| (profile_ref(profile), profile.summary.clone())).collect(),
@@ -62,9 +63,9 @@ fn not_yet(system: System) -> CliError {
     CliError::failed(format!("nothing can be rendered for {system} yet: tune has no catalog of it"))
 }
 
-fn options(engine: Engine<'_>, wanted: &Render) -> Result<Options, CliError> {
+fn options(engine: Engine<'_>, wanted: &Render, profiles: &[Profile]) -> Result<Options, CliError> {
     let subjects = |names: &[String]| -> Result<BTreeSet<Subject>, CliError> {
-        names.iter().map(|name| subject_on(engine, name)).collect()
+        names.iter().map(|name| subject(engine, profiles, name)).collect()
     };
     Ok(Options {
         skip_unsupported: wanted.skip_unsupported,
@@ -73,6 +74,21 @@ fn options(engine: Engine<'_>, wanted: &Render) -> Result<Options, CliError> {
         except: subjects(&wanted.except)?,
         ..Options::default()
     })
+}
+
+/// Returns the setting or tunable of a name. No kernel can be asked: what no catalog knows a profile must require.
+fn subject(engine: Engine<'_>, profiles: &[Profile], name: &str) -> Result<Subject, CliError> {
+    let subject = subject_on(engine, name)?;
+    let mut required = profiles.iter().flat_map(|profile| &profile.requirements);
+    match &subject {
+        Subject::Tunable(slot)
+            if engine.backend.catalog().get(&slot.tunable).is_none()
+                && !required.any(|required| required.subject == subject) =>
+        {
+            Err(unknown(engine, name))
+        }
+        _ => Ok(subject),
+    }
 }
 
 /// Returns the command that makes this again.
