@@ -2,6 +2,8 @@
 //!
 //! Everything here is computed from readings; nothing is written, and the same readings make the same plan.
 
+#![forbid(unsafe_code)]
+
 mod apply;
 pub mod findings;
 mod joint;

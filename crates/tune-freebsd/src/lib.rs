@@ -1,5 +1,7 @@
 //! FreeBSD for `tune`: its settings, its tunables, and what the next boot makes of them.
 
+#![forbid(unsafe_code)]
+
 mod backend;
 mod boot;
 mod buffers;

@@ -1,5 +1,7 @@
 //! Linux for `tune`: its settings, its tunables, and what the next boot makes of them.
 
+#![forbid(unsafe_code)]
+
 mod backend;
 pub mod boot;
 mod defaults;

@@ -3,6 +3,8 @@
 //! Nothing here touches the machine: this crate reads no file, makes no system call and compiles the same on every
 //! system.
 
+#![forbid(unsafe_code)]
+
 pub mod catalog;
 pub mod claim;
 pub mod effective;

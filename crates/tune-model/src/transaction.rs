@@ -115,6 +115,19 @@ pub struct Entry {
     /// Why it failed, or what was found after a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The boot whose end completes it, while it awaits a reboot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_end_of: Option<String>,
+}
+
+impl Entry {
+    /// Returns the entry as it stands in the present boot: what awaited the end of an earlier one is complete.
+    #[must_use]
+    pub fn in_boot(self, boot_id: &str) -> Self {
+        let complete = self.state == TransactionState::AwaitingReboot
+            && self.until_end_of.as_deref().is_some_and(|awaited| awaited != boot_id);
+        if complete { Self { state: TransactionState::RolledBack, until_end_of: None, ..self } } else { self }
+    }
 }
 
 /// What became of one step.

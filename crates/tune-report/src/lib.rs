@@ -4,6 +4,8 @@
 //! people holds colours as ANSI codes, to be stripped by whoever prints it where they are not wanted, and reads the
 //! same without them. JSON is one object in one line; its forms are described by `docs/schemas/*.schema.json`.
 
+#![forbid(unsafe_code)]
+
 pub mod active;
 pub mod apply;
 pub mod audit;

@@ -170,6 +170,7 @@ pub fn entry(id: u64, state: TransactionState) -> Entry {
         changes: plan().changes,
         conflicts: vec![],
         note: None,
+        until_end_of: None,
     }
 }
 

@@ -80,6 +80,7 @@ impl Locked<'_> {
             changes: plan.changes.clone(),
             conflicts: plan.conflicts.clone(),
             note: None,
+            until_end_of: None,
         };
         let header = Header { format: FORMAT.to_owned(), boot_id: surroundings.boot_id.to_owned(), entry };
         Ok(Intent { header, steps: plan.steps.clone(), claims: self.claims_change(plan)? })
@@ -126,7 +127,7 @@ impl Locked<'_> {
 
 fn carry_through(mut run: Run<'_>, plan: &Plan, interrupted: &dyn Fn() -> bool) -> Outcome {
     let id = run.intent.header.entry.id;
-    let ending = success(plan, &run.intent.header.entry.action);
+    let ending = success(plan, &run.intent.header);
     let done = run.forward(interrupted).and_then(|()| run.seal(&ending).map_err(|error| error.to_string()));
     let (state, failure) = match done {
         Ok(()) => {
@@ -154,8 +155,8 @@ fn give_up(run: &mut Run<'_>, reason: &str) -> TransactionState {
     }
 }
 
-fn success(plan: &Plan, action: &Action) -> Ending {
-    let taken_back = match action {
+fn success(plan: &Plan, header: &Header) -> Ending {
+    let taken_back = match &header.entry.action {
         Action::Rollback { .. } if !plan.conflicts.is_empty() => Some(TransactionState::PartlyRolledBack),
         Action::Rollback { .. } if plan.reboot_required => Some(TransactionState::AwaitingReboot),
         Action::Rollback { .. } => Some(TransactionState::RolledBack),
@@ -166,6 +167,7 @@ fn success(plan: &Plan, action: &Action) -> Ending {
         changed: clock::now(),
         conflicts: Vec::new(),
         note: None,
+        until_end_of: (taken_back == Some(TransactionState::AwaitingReboot)).then(|| header.boot_id.clone()),
         taken_back,
     }
 }

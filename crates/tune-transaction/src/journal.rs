@@ -43,6 +43,9 @@ pub(crate) struct Ending {
     /// How the transaction that was taken back stands now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) taken_back: Option<TransactionState>,
+    /// The boot whose end completes that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until_end_of: Option<String>,
 }
 
 /// A line of a journal after the first.
@@ -356,6 +359,7 @@ mod tests {
             changes: plan().changes,
             conflicts: Vec::new(),
             note: None,
+            until_end_of: None,
         };
         let header = Header { format: FORMAT.to_owned(), boot_id: "boot-1".to_owned(), entry };
         let intent = Intent { header, steps: plan().steps, claims: None };

@@ -194,6 +194,7 @@ impl Run<'_> {
             conflicts: self.conflicts.clone(),
             note: Some(note),
             taken_back: None,
+            until_end_of: None,
         };
         if stuck.is_empty() {
             self.seal(&ending)?;
@@ -276,7 +277,8 @@ pub(crate) fn settle_missing(store: &Store, open: &Entry, ending: &Ending) -> Re
         && let Some(entry) = chain.last_of(*of)
         && entry.state != state
     {
-        missing.push(Entry { state, changed: ending.changed.clone(), ..entry.clone() });
+        let until_end_of = ending.until_end_of.clone();
+        missing.push(Entry { state, changed: ending.changed.clone(), until_end_of, ..entry.clone() });
     }
     if missing.is_empty() && !chain.head_is_behind() {
         return Ok(false);

@@ -197,7 +197,13 @@ fn a_rollback_says_how_the_other_transaction_stands() {
         run(&store, &host, &plan(), apply()).unwrap();
         let plan = Plan { conflicts, reboot_required, ..back() };
         run(&store, &host, &plan, Action::Rollback { of: 1 }).unwrap();
-        assert_eq!(store.history().unwrap()[0].state, state);
+        let entry = store.history().unwrap()[0].clone();
+        assert_eq!(entry.clone().in_boot("boot-1").state, state);
+        let after = match state {
+            TransactionState::AwaitingReboot => TransactionState::RolledBack,
+            other => other,
+        };
+        assert_eq!(entry.in_boot("a later boot").state, after);
     }
 }
 

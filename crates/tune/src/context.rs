@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use tune_engine::Engine;
 use tune_host::{Backend, Host, Machine, RootedFiles};
 use tune_model::finding::{HostRef, ProfileRef};
+use tune_model::transaction::Entry;
 use tune_model::{Claims, Kind, Profile, Quantity, System};
 use tune_report::Report;
-use tune_transaction::Store;
+use tune_transaction::{StateError, Store};
 
 use crate::args::{Format, Global};
 use crate::doors::Doors;
@@ -103,6 +104,12 @@ impl Context {
             );
         }
         Ok(Store::open(&self.state)?)
+    }
+
+    /// Returns every transaction as it stands in the present boot.
+    pub(crate) fn history(&self, store: &Store) -> Result<Vec<Entry>, StateError> {
+        let boot_id = self.host().boot_id();
+        Ok(store.history()?.into_iter().map(|entry| entry.in_boot(&boot_id)).collect())
     }
 
     /// Looks at the state without touching it; `None` where there is none yet.

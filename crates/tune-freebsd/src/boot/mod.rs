@@ -1,11 +1,60 @@
-//! Stub.
-/// Whether the host is a jail.
+//! What FreeBSD reads when it starts: the loader's files, those of sysctl(8), and what /etc/rc.conf has rc.d write.
+//!
+//! Everything here is computed from a tree of files ([`tune_host::Files`]). Nothing is run and nothing is written.
+
+mod block;
+mod loader_conf;
+mod number;
+mod problem;
+mod rc_conf;
+mod shell;
+mod sysctl_conf;
+mod takeover;
+
+use std::path::Path;
+
+use tune_host::Files;
+
+pub(crate) use block::{BlockError, Kind as BlockKind, find, mark, put, unmarked, without};
+pub(crate) use loader_conf::{Decision as LoaderDecision, Loader, LoaderLine};
+pub(crate) use number::{Meant, from_loader, from_sysctl};
+pub(crate) use problem::Problem;
+pub(crate) use rc_conf::{Netoptions, RcWrite, is_knob_of, sysrc};
+pub(crate) use sysctl_conf::{Line, SYSCTL_CONF_FILES, SysctlConf, statement};
+pub(crate) use takeover::{TAKEN_OVER, comment_out, holds, line_text, put_instead, restore};
+
+/// Whether the host is a jail, and whether that has a network stack of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Jail {
-    /// It is none.
+    /// It is no jail.
     None,
-    /// With the host's network stack.
+    /// A jail on the network stack of its host.
     Shared,
-    /// With a network stack of its own.
+    /// A jail with a network stack of its own.
     Vnet,
+}
+
+/// The script that gives the files of sysctl(8) to it, early in the boot.
+const SYSCTL_SCRIPT: &str = "/etc/rc.d/sysctl";
+/// The script that does so again when everything else is up.
+const AGAIN_SCRIPT: &str = "/etc/rc.d/sysctl_lastload";
+
+/// Tells whether something applies settings when the system starts.
+pub(crate) fn applies_settings(files: &dyn Files) -> bool {
+    files.kind(Path::new(SYSCTL_SCRIPT)).is_ok()
+}
+
+/// Tells whether the files of sysctl(8) are applied a second time.
+pub(crate) fn applies_them_again(files: &dyn Files) -> bool {
+    files.kind(Path::new(AGAIN_SCRIPT)).is_ok()
+}
+
+/// Returns the name under which a tunable is known that has two.
+///
+/// Source: sys/kern/uipc_socket.c.
+pub(crate) fn canonical(name: &str) -> &str {
+    match name {
+        "kern.ipc.somaxconn" => "kern.ipc.soacceptqueue",
+        other => other,
+    }
 }

@@ -333,16 +333,21 @@ fn writable(context: &Context, plan: &Plan) -> Result<(), CliError> {
         })
         .collect();
     let denied = context.host().writable_tunables(&names).into_iter().find_map(Result::err);
-    match denied {
-        None => Ok(()),
-        Some(error @ WriteError::Denied(_)) => {
-            Err(CliError::new("not-permitted", exit::NOT_PERMITTED, format!("{error}; nothing was changed"))
-                .hint("run tune as root"))
+    denied.map_or(Ok(()), |error| Err(unwritable(&error)))
+}
+
+fn unwritable(error: &WriteError) -> CliError {
+    let message = format!("{error}; nothing was changed");
+    let forbidden = |message| CliError::new("not-permitted", exit::NOT_PERMITTED, message);
+    match error {
+        WriteError::Denied(_) => forbidden(message).hint("run tune as root"),
+        WriteError::NotPermitted { .. } => {
+            forbidden(message).hint("where the next boot may set it, write the boot files only: --boot-only")
         }
-        Some(error @ WriteError::ReadOnly(_)) => Err(CliError::failed(format!("{error}; nothing was changed"))
+        WriteError::ReadOnly(_) => CliError::failed(message)
             .hint("in a container the host has to set it: tune --netns PID on the host, or the container's own settings")
-            .hint("write the boot files only: --boot-only")),
-        Some(error) => Err(CliError::failed(format!("{error}; nothing was changed"))),
+            .hint("write the boot files only: --boot-only"),
+        _ => CliError::failed(message),
     }
 }
 
@@ -385,7 +390,10 @@ impl Observer for Shown {
 
 #[cfg(test)]
 mod tests {
-    use super::retyped;
+    use tune_host::WriteError;
+
+    use super::{retyped, unwritable};
+    use crate::exit;
 
     fn of(line: &str) -> String {
         retyped(line.split(' ').map(str::to_owned))
@@ -400,5 +408,15 @@ mod tests {
         assert_eq!(of("--netns plan plan plan --diff"), "tune --netns plan apply plan");
         assert_eq!(of("set a.b<=30s --check --state-dir /s"), "tune set 'a.b<=30s' --state-dir /s");
         assert_eq!(of("rollback --dry-run --overwrite-foreign 3"), "tune rollback --overwrite-foreign 3");
+    }
+
+    #[test]
+    fn what_may_not_be_written_is_told_from_what_cannot() {
+        let code = |error| unwritable(&error).0.exit_code;
+        let name = "kern.ipc.maxmbufmem".to_owned();
+        assert_eq!(code(WriteError::Denied(name.clone())), exit::NOT_PERMITTED);
+        let reason = "it cannot be written at all".to_owned();
+        assert_eq!(code(WriteError::NotPermitted { name: name.clone(), reason }), exit::NOT_PERMITTED);
+        assert_eq!(code(WriteError::Missing(name)), exit::FAILED);
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, id: Option<u64>, verify: bool) -> Result<u8
         context.show(&report);
         return Ok(report.exit_status());
     }
-    let history = store.map(|store| store.history()).transpose()?.unwrap_or_default();
+    let history = store.map(|store| context.history(&store)).transpose()?.unwrap_or_default();
     match id {
         None => context.show(&HistoryReport { transactions: history }),
         Some(id) => match history.into_iter().find(|entry| entry.id == id) {

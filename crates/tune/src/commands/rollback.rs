@@ -16,7 +16,7 @@ use crate::error::CliError;
 
 pub(crate) fn run(context: Context, doors: &dyn Doors, id: Option<u64>, undo: &Undo) -> Result<u8, CliError> {
     let (history, claims) = match context.look_at_store()? {
-        Some(store) => (store.history()?, store.claims()?),
+        Some(store) => (context.history(&store)?, store.claims()?),
         None => Default::default(),
     };
     let entry = find(&history, &claims, id)?.clone();

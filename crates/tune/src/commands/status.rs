@@ -68,7 +68,7 @@ fn setting(found: Overview) -> SettingState {
 /// seen in a directory that is otherwise fit to be looked at.
 fn waiting(context: &Context) -> (Vec<Waiting>, Option<String>) {
     let Ok(Some(store)) = context.look_at_store() else { return (Vec::new(), None) };
-    let (mut entries, unknown) = match store.history() {
+    let (mut entries, unknown) = match context.history(&store) {
         Err(error) => (Vec::new(), Some(format!("what tune did is not known: {error}"))),
         Ok(entries) => (entries, None),
     };
