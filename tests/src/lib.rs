@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod boot_lab;
 pub mod files;
+pub mod freebsd;
 pub mod namespace;
 pub mod outcome_cases;
 pub mod outcome_defaults;
