@@ -25,6 +25,7 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// How results are written.
     #[arg(long, global = true, value_enum, default_value_t)]
@@ -41,7 +42,7 @@ pub(crate) struct Global {
     /// The memory of the machine that the image or the rendered plan is for, such as 16GiB.
     #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) ram: Option<String>,
-    /// Say more on standard error; twice for still more.
+    /// Say more, on standard error and in tune status; twice for still more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Say nothing on standard error but errors.
@@ -179,7 +180,7 @@ pub(crate) enum ProfileCommand {
 /// What apply and plan take.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// Names, paths (with a /), or - for standard input. At a terminal the list is offered where none is named.
+    /// Names, paths (with a /), or - for standard input. At a terminal, apply offers the list where none is named.
     #[arg(value_name = "PROFILE")]
     pub(crate) profiles: Vec<String>,
     #[command(flatten)]
