@@ -22,7 +22,8 @@ use crate::{Engine, HOST, wish};
 pub fn fresh_host(system: System, ram: Option<u64>) -> Option<FreshHost> {
     let files = match system {
         System::Linux => tune_linux::fresh_files(),
-        System::FreeBsd | System::Solaris => return None,
+        System::FreeBsd => tune_freebsd::fresh_files(),
+        System::Solaris => return None,
     };
     Some(FreshHost::new(files, ram))
 }

@@ -1,6 +1,6 @@
 //! How a system is told things natively: its command, its files, and how a line of each looks.
 
-use tune_model::{Catalog, Slot, System};
+use tune_model::{Catalog, Mutability, Slot, System};
 
 use crate::verdict::quoted;
 
@@ -62,11 +62,42 @@ const LINUX: Dialect = Dialect {
     }],
 };
 
+const FREEBSD: Dialect = Dialect {
+    system: System::FreeBsd,
+    title: "FreeBSD",
+    set: "sysctl ",
+    elsewhere: &[
+        "/etc/sysctl.conf",
+        "/etc/sysctl.conf.local",
+        "/boot/loader.conf",
+        "/boot/loader.conf.local",
+        "/boot/loader.conf.d",
+    ],
+    files: &[
+        BootFile {
+            path: "/etc/sysctl.conf.local",
+            shared: true,
+            limits: "/etc/sysctl.conf.local",
+            note: "sysctl(8) is given it last, early in the boot and once more at its end. These lines are added to \
+                   what stands there: paste them once.",
+            form: ("=", ""),
+        },
+        BootFile {
+            path: "/boot/loader.conf.d/tune.conf",
+            shared: false,
+            limits: "/boot/loader.conf.d/tune-limits.conf",
+            note: "The loader reads it before the kernel starts; /boot/loader.conf.local is read later and wins.",
+            form: ("=", "\""),
+        },
+    ],
+};
+
 impl Dialect {
     /// Returns how a system is told things.
     pub const fn of(system: System) -> &'static Self {
         match system {
-            System::Linux | System::FreeBsd | System::Solaris => &LINUX,
+            System::Linux | System::Solaris => &LINUX,
+            System::FreeBsd => &FREEBSD,
         }
     }
 
@@ -110,9 +141,11 @@ impl Dialect {
         self.files.iter().find(|file| file.path == path)
     }
 
-    /// Returns the file in which a tunable is set.
-    pub const fn file_for(&self, _tunable: &str) -> &'static BootFile {
-        &self.files[0]
+    /// Returns the file in which a tunable is set: the loader's, where there is one, for what can be set freely only
+    /// before the kernel starts.
+    pub fn file_for(&self, tunable: &str) -> &'static BootFile {
+        let early = self.row(tunable).is_some_and(|row| row.loader && row.mutability != Mutability::Live);
+        &self.files[usize::from(early && self.files.len() > 1)]
     }
 }
 
