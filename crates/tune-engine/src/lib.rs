@@ -11,6 +11,7 @@ pub mod options;
 pub mod overview;
 mod possible;
 mod release;
+mod render;
 mod settle;
 mod steps;
 pub mod subject;
@@ -21,6 +22,7 @@ pub mod wish;
 pub use options::{Held, Options};
 pub use possible::impossible;
 pub use release::{Release, forget};
+pub use render::fresh_host;
 
 use tune_host::{Backend, Host, Isolation, Scope};
 use tune_model::claim::{Claims, ScopeClaims};

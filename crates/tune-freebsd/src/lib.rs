@@ -7,6 +7,7 @@ mod boot;
 mod buffers;
 mod defaults;
 mod fin_wait_2;
+mod fresh;
 mod ground;
 mod hazard;
 mod kernel;
@@ -18,3 +19,4 @@ mod settings;
 mod story;
 
 pub use backend::{FreeBsd, recognises};
+pub use fresh::fresh_files;
