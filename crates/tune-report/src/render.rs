@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tune_model::finding::ProfileRef;
 use tune_model::plan::{FileImage, Refusal};
 use tune_model::rendering::{Assignment, Proviso};
-use tune_model::{Effect, Finding, Mutability, Quantity, Rendering, Subject, Verdict};
+use tune_model::{Effect, Effective, Finding, Limits, Mutability, Quantity, Rendering, Subject, Verdict};
 
 use crate::dialect::{Dialect, set_by};
 use crate::error::ErrorReport;
@@ -80,13 +80,14 @@ impl RenderReport {
         let known = self.dialect().file(&path);
         let mut script = Script::new(FILE_WIDTH);
         script.comment(&format!("Made by: {}", self.command));
+        let mut told = BTreeSet::new();
         for line in text(after).lines() {
             let set = set_by(line).and_then(|tunable| {
                 self.rendering.assignments.iter().find(|assignment| assignment.tunable == tunable)
             });
             if let Some(assignment) = set {
                 script.blank();
-                self.explain(&mut script, assignment);
+                self.explain(&mut script, assignment, &mut told);
                 script.code(line);
             }
         }
@@ -98,11 +99,16 @@ impl RenderReport {
         }
     }
 
-    /// Says what a line serves, why, and what its number means.
-    fn explain(&self, script: &mut Script, line: &Assignment) {
+    /// Says what a line serves, why, and what its number means. What was said of a setting is not said again.
+    fn explain<'a>(&'a self, script: &mut Script, line: &'a Assignment, told: &mut BTreeSet<&'a Subject>) {
         for finding in self.serves(line) {
+            if !told.insert(&finding.subject) {
+                let meaning = self.dialect().row(&line.tunable).map_or("", |row| row.meaning.as_str());
+                script.comment(&format!("{}, too: {meaning}", finding.subject));
+                continue;
+            }
             let shipped = match &finding.boot_effective {
-                tune_model::Effective::Unknown(_) => String::new(),
+                Effective::Unknown(_) => String::new(),
                 shipped => format!("; as shipped {shipped}"),
             };
             script.comment(&format!("{}: {}{shipped}", finding.subject, finding.wanted));
@@ -264,18 +270,21 @@ impl RenderReport {
              for the next boot, only where it is found lower than wanted. Not for images: on a larger host, or under a \
              newer kernel, such a line would lower the limit.",
         );
+        let mut told = BTreeSet::new();
         for proviso in provisos {
             script.blank();
-            self.proviso(script, proviso);
+            self.proviso(script, proviso, &mut told);
         }
     }
 
-    fn proviso(&self, script: &mut Script, proviso: &Proviso) {
-        let Proviso { subject, slot, at_least, at_most, .. } = proviso;
+    fn proviso<'a>(&'a self, script: &mut Script, proviso: &'a Proviso, told: &mut BTreeSet<&'a Subject>) {
+        let Proviso { serves, slot, at_least, at_most, .. } = proviso;
         let dialect = self.dialect();
-        if let Some(finding) = self.finding(subject) {
-            script.comment(&format!("{subject}: {}", finding.wanted));
-            reasons(script, finding);
+        for finding in serves.iter().filter_map(|subject| self.finding(subject)) {
+            script.comment(&format!("{}: {}", finding.subject, finding.wanted));
+            if told.insert(&finding.subject) {
+                reasons(script, finding);
+            }
         }
         let row = dialect.row(&slot.tunable);
         if let Some(default) = row.and_then(|row| row.default_text.as_deref()) {
@@ -296,46 +305,60 @@ impl RenderReport {
 
     /// Says what the bounds are as the system counts.
     fn numbers(&self, script: &mut Script, proviso: &Proviso) {
-        let Proviso { subject, slot, at_least, at_most, .. } = proviso;
+        let Proviso { slot, at_least, at_most, .. } = proviso;
         let row = self.dialect().row(&slot.tunable);
         let field = slot.field.and_then(|field| row?.fields.get(field));
         let field = field.map(|field| format!(", the field {field},")).unwrap_or_default();
         let unit = row.map_or("", |row| row.unit.as_str());
-        let wanted = self.finding(subject).map(|finding| &finding.wanted);
-        let told = |native: &String, bound: Option<&Quantity>| match bound.map(ToString::to_string) {
+        let amounts = self.bounds(proviso);
+        let told = |native: &String, bound: &Option<Quantity>| match bound.as_ref().map(ToString::to_string) {
             Some(bound) if bound != *native && bound != format!("{native}{unit}") => {
                 format!("{native} {unit} = {bound}")
             }
             _ => native.clone(),
         };
-        let low =
-            at_least.as_ref().map(|native| told(native, wanted.and_then(|wanted| wanted.at_least.as_ref())));
-        let high =
-            at_most.as_ref().map(|native| told(native, wanted.and_then(|wanted| wanted.at_most.as_ref())));
-        let bounds = match (low, high) {
-            (Some(low), Some(high)) => format!("at least {low} and at most {high}"),
-            (Some(low), None) => format!("at least {low}"),
-            (None, Some(high)) => format!("at most {high}"),
-            (None, None) => return,
-        };
+        let low = at_least.as_ref().map(|native| format!("at least {}", told(native, &amounts.at_least)));
+        let high = at_most.as_ref().map(|native| format!("at most {}", told(native, &amounts.at_most)));
+        let bounds = [low, high].into_iter().flatten().collect::<Vec<_>>().join(" and ");
         // For a number that is the bound as it stands, that was said.
-        if slot.field.is_some() || bounds.contains('=') {
+        if slot.field.is_some() || bounds.contains('=') || proviso.serves.len() > 1 {
             script.comment(&format!("{}{field} has to be {bounds}.", slot.tunable));
+        }
+    }
+
+    /// Returns the bounds as the one setting that is served states them.
+    fn bounds(&self, proviso: &Proviso) -> Limits {
+        match &proviso.serves[..] {
+            [subject] => self.finding(subject).map(|finding| finding.wanted.clone()).unwrap_or_default(),
+            _ => Limits::default(),
         }
     }
 
     fn nothing_to_do(&self, script: &mut Script) {
         let met: Vec<_> =
-            self.rendering.plan.findings.iter().filter(|found| found.boot == Verdict::Met).collect();
+            self.rendering.plan.findings.iter().filter(|finding| self.is_met(finding)).collect();
         if met.is_empty() {
             return;
         }
         script.part("as shipped, and as wanted");
         for finding in met {
-            let amount = self.rendering.amounts.get(&finding.subject);
-            let amount = amount.map_or(&finding.boot_effective, |amount| &amount.effective);
             let fixed = if finding.mutability == Some(Mutability::Fixed) { ", always" } else { "" };
+            let amount = self.amount(finding);
             script.comment(&format!("{}: {amount}{fixed}; wanted: {}", finding.subject, finding.wanted));
+        }
+    }
+
+    fn amount<'a>(&'a self, finding: &'a Finding) -> &'a Effective {
+        let amount = self.rendering.amounts.get(&finding.subject);
+        amount.map_or(&finding.boot_effective, |amount| &amount.effective)
+    }
+
+    /// Tells whether nothing has to be set: the default is known and satisfies, or those of all releases do.
+    fn is_met(&self, finding: &Finding) -> bool {
+        match finding.boot {
+            Verdict::Met => true,
+            Verdict::Unknown => finding.wanted.judge(self.amount(finding)) == Verdict::Met,
+            _ => false,
         }
     }
 

@@ -50,7 +50,6 @@ struct Served<'a> {
 
 #[derive(Debug, Serialize)]
 struct ProvisoDocument<'a> {
-    setting: &'a Subject,
     tunable: &'a str,
     field: Option<usize>,
     at_least: Option<&'a str>,
@@ -59,6 +58,7 @@ struct ProvisoDocument<'a> {
     command: Option<String>,
     irreversible: Option<&'a str>,
     at_boot_only: Option<&'a str>,
+    serves: &'a [Subject],
 }
 
 impl<'a> RenderDocument<'a> {
@@ -110,10 +110,9 @@ fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocumen
 
 fn proviso<'a>(report: &'a RenderReport, open: &'a Proviso) -> ProvisoDocument<'a> {
     let dialect = report.dialect();
-    let Proviso { subject, slot, at_least, at_most, .. } = open;
+    let Proviso { serves, slot, at_least, at_most, .. } = open;
     let raise = |least: &String| dialect.raise(slot, least, open.at_boot_only.is_none()).join("\n");
     ProvisoDocument {
-        setting: subject,
         tunable: &slot.tunable,
         field: slot.field,
         at_least: at_least.as_deref(),
@@ -122,5 +121,6 @@ fn proviso<'a>(report: &'a RenderReport, open: &'a Proviso) -> ProvisoDocument<'
         command: at_least.as_ref().map(raise),
         irreversible: open.irreversible.as_deref(),
         at_boot_only: open.at_boot_only.as_deref(),
+        serves,
     }
 }
