@@ -123,7 +123,9 @@ impl<'a> Draft<'a> {
         };
         let mut found: Vec<_> = serves.into_iter().map(assignment).collect();
         let rank = |tunable: &str| self.engine.backend.rank(tunable);
-        found.sort_by_key(|line| (line.irreversible.is_some(), rank(&line.tunable)));
+        found.sort_by_key(|line| {
+            (line.at_boot_only.is_some(), line.irreversible.is_some(), rank(&line.tunable))
+        });
         found
     }
 

@@ -1,12 +1,12 @@
 //! How a system is told things natively: its command, its files, and how a line of each looks.
 
-use tune_model::{Catalog, Mutability, Slot, System};
+use tune_model::{Catalog, Mutability, Slot, System, Tunable};
 
 use crate::verdict::quoted;
 
 /// A file that sets tunables at boot.
 #[derive(Debug)]
-pub(crate) struct BootFile {
+pub(super) struct BootFile {
     /// The file.
     pub path: &'static str,
     /// Other lines may stand in it: ours are added at its end.
@@ -29,7 +29,7 @@ impl BootFile {
 
 /// How one system is told things.
 #[derive(Debug)]
-pub(crate) struct Dialect {
+pub(super) struct Dialect {
     system: System,
     /// The system's name in a sentence.
     pub title: &'static str,
@@ -109,31 +109,45 @@ impl Dialect {
     /// Returns what raises a number to the least it may be where it is lower, other fields staying as they are: now,
     /// unless the running kernel cannot, and for the next boot.
     pub fn raise(&self, slot: &Slot, least: &str, now: bool) -> Vec<String> {
-        let (tunable, file) = (&slot.tunable, self.file_for(&slot.tunable));
-        let (number, value) = match slot.field {
-            None => (format!("$(sysctl -n {tunable})"), least.to_owned()),
-            Some(field) => {
-                let kept = |at| if at == field { least.to_owned() } else { format!("${}", at + 1) };
-                (format!("${}", field + 1), self.whole(tunable, kept))
-            }
+        let file = self.file_for(&slot.tunable);
+        let value = self.kept(slot, least);
+        let set = now.then(|| format!("  {} &&", self.set(&slot.tunable, &value)));
+        let line = file.line(&slot.tunable, &value).replace('"', "\\\"");
+        let keep = [format!("  echo \"{line}\" \\"), format!("    >> {}", file.limits)];
+        self.where_lower(slot, least, set.into_iter().chain(keep))
+    }
+
+    /// Returns what raises a number of the running kernel where it is lower.
+    pub fn raise_now(&self, slot: &Slot, least: &str) -> Vec<String> {
+        let set = self.set(&slot.tunable, &self.kept(slot, least));
+        self.where_lower(slot, least, [format!("  {set}")])
+    }
+
+    fn set(&self, tunable: &str, value: &str) -> String {
+        format!("{}\"{tunable}={value}\"", self.set)
+    }
+
+    /// Returns a tunable's text with one number replaced and the others as they have been read.
+    fn kept(&self, slot: &Slot, number: &str) -> String {
+        let Some(field) = slot.field else { return number.to_owned() };
+        let width = self.row(&slot.tunable).map_or(field + 1, Tunable::width);
+        let word = |at| if at == field { number.to_owned() } else { format!("${}", at + 1) };
+        (0..width).map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    fn where_lower(&self, slot: &Slot, least: &str, then: impl IntoIterator<Item = String>) -> Vec<String> {
+        let read = format!("$(sysctl -n {})", slot.tunable);
+        let (before, number) = match slot.field {
+            None => (None, read),
+            Some(field) => (Some(format!("set -- {read}")), format!("${}", field + 1)),
         };
-        let read = slot.field.map(|_| format!("set -- $(sysctl -n {tunable})"));
-        let set = now.then(|| format!("  {}\"{tunable}={value}\" &&", self.set));
-        let line = file.line(tunable, &value).replace('"', "\\\"");
         let condition = format!("if [ \"{number}\" -lt {least} ]; then");
-        let keep = [format!("  echo \"{line}\" \\"), format!("    >> {}", file.limits), "fi".to_owned()];
-        read.into_iter().chain([condition]).chain(set).chain(keep).collect()
+        before.into_iter().chain([condition]).chain(then).chain(["fi".to_owned()]).collect()
     }
 
     /// Returns what is known of a tunable.
-    pub fn row(&self, tunable: &str) -> Option<&'static tune_model::Tunable> {
+    pub fn row(&self, tunable: &str) -> Option<&'static Tunable> {
         Catalog::of(self.system).get(tunable)
-    }
-
-    /// Returns the text of a tunable with several fields, each made by its number.
-    pub fn whole(&self, tunable: &str, field: impl Fn(usize) -> String) -> String {
-        let width = self.row(tunable).map_or(1, tune_model::Tunable::width);
-        (0..width).map(field).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns what is known of a boot file.
@@ -150,7 +164,7 @@ impl Dialect {
 }
 
 /// Returns the tunable that a line of a boot file sets.
-pub(crate) fn set_by(line: &str) -> Option<&str> {
+pub(super) fn set_by(line: &str) -> Option<&str> {
     let name = line.split_once('=')?.0.trim();
     (!name.starts_with('#')).then_some(name)
 }
