@@ -22,7 +22,7 @@ impl RenderReport {
         }
         script.part("first look: this changes nothing");
         script.comment("The values now; keep what it prints, to undo.");
-        listed(script, "sysctl", &names);
+        listed(script, self.dialect().look, &names);
         script.comment("Other lines that set them at boot; the last one read wins.");
         let patterns: Vec<_> = names.iter().map(|name| format!("-e {name}")).collect();
         let patterns: Vec<_> = patterns.iter().map(String::as_str).collect();
@@ -53,8 +53,8 @@ impl RenderReport {
         if let Some(row) = row {
             script.hanging("reaches: ", row.takes_hold.words());
         }
-        if let Some(module) = row.and_then(|row| row.module.as_deref()) {
-            script.comment(&format!("It is there only while the kernel module {module} is loaded."));
+        if let Some(presence) = self.dialect().presence(&line.tunable) {
+            script.comment(&presence);
         }
         match (&line.irreversible, &line.default) {
             (Some(reason), _) => self.cannot_be_undone(script, &line.tunable, reason),
@@ -110,6 +110,9 @@ impl RenderReport {
         let row = dialect.row(&slot.tunable);
         if let Some(default) = row.and_then(|row| row.default_text.as_deref()) {
             script.hanging("as shipped: ", default);
+        }
+        if let Some(presence) = dialect.presence(&slot.tunable) {
+            script.comment(&presence);
         }
         self.numbers(script, proviso);
         if at_most.is_some() {

@@ -33,8 +33,14 @@ pub(super) struct Dialect {
     system: System,
     /// The system's name in a sentence.
     pub title: &'static str,
+    /// The oldest release that is supported.
+    oldest: (u32, u32),
+    /// The command that shows tunables and passes over those that are not there.
+    pub look: &'static str,
     /// The command that sets a tunable, before its name.
     set: &'static str,
+    /// The same, passing over a tunable that is not there.
+    set_if_there: &'static str,
     /// Where lines may stand that set the same.
     pub elsewhere: &'static [&'static str],
     files: &'static [BootFile],
@@ -43,7 +49,10 @@ pub(super) struct Dialect {
 const LINUX: Dialect = Dialect {
     system: System::Linux,
     title: "Linux",
+    oldest: (4, 19),
+    look: "sysctl -e",
     set: "sysctl -w ",
+    set_if_there: "sysctl -e -w ",
     elsewhere: &[
         "/etc/sysctl.conf",
         "/etc/sysctl.d",
@@ -65,7 +74,10 @@ const LINUX: Dialect = Dialect {
 const FREEBSD: Dialect = Dialect {
     system: System::FreeBsd,
     title: "FreeBSD",
+    oldest: (13, 0),
+    look: "sysctl -i",
     set: "sysctl ",
+    set_if_there: "sysctl -i ",
     elsewhere: &[
         "/etc/sysctl.conf",
         "/etc/sysctl.conf.local",
@@ -103,7 +115,21 @@ impl Dialect {
 
     /// Returns the command that sets a tunable of the running kernel.
     pub fn command(&self, tunable: &str, value: &str) -> String {
-        format!("{}{}", self.set, quoted(&format!("{tunable}={value}")))
+        let set = if self.presence(tunable).is_some() { self.set_if_there } else { self.set };
+        format!("{set}{}", quoted(&format!("{tunable}={value}")))
+    }
+
+    /// Says on which hosts a tunable is there, where it is not on all.
+    pub fn presence(&self, tunable: &str) -> Option<String> {
+        let row = self.row(tunable)?;
+        let newer = row.since.as_ref().filter(|since| numbers(since) > Some(self.oldest));
+        let (name, title) = (&row.name, self.title);
+        match (&row.module, &row.until, newer) {
+            (Some(module), ..) => Some(format!("{name} is there only while the module {module} is loaded.")),
+            (_, Some(until), _) => Some(format!("{name} is gone after {title} {until}.")),
+            (_, _, Some(since)) => Some(format!("{name} is there since {title} {since}.")),
+            _ => None,
+        }
     }
 
     /// Returns what raises a number to the least it may be where it is lower, other fields staying as they are: now,
@@ -136,7 +162,9 @@ impl Dialect {
     }
 
     fn where_lower(&self, slot: &Slot, least: &str, then: impl IntoIterator<Item = String>) -> Vec<String> {
-        let read = format!("$(sysctl -n {})", slot.tunable);
+        // What is not there is not too low.
+        let absent = self.presence(&slot.tunable).map(|_| format!(" || echo {least}")).unwrap_or_default();
+        let read = format!("$(sysctl -n {}{absent})", slot.tunable);
         let (before, number) = match slot.field {
             None => (None, read),
             Some(field) => (Some(format!("set -- {read}")), format!("${}", field + 1)),
@@ -161,6 +189,13 @@ impl Dialect {
         let early = self.row(tunable).is_some_and(|row| row.loader && row.mutability != Mutability::Live);
         &self.files[usize::from(early && self.files.len() > 1)]
     }
+}
+
+/// Returns the numbers of a release such as `14.1`.
+fn numbers(release: &str) -> Option<(u32, u32)> {
+    let (major, minor) = release.split_once('.').unwrap_or((release, "0"));
+    let minor = minor.split('.').next().unwrap_or("0");
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Returns the tunable that a line of a boot file sets.

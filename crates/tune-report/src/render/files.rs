@@ -76,6 +76,9 @@ impl RenderReport {
                 script.comment(&meaning);
             }
         }
+        if let Some(presence) = self.dialect().presence(&line.tunable) {
+            script.comment(&format!("{presence} Elsewhere the line does nothing."));
+        }
         if let Some(default) = self.computed(line) {
             let rule = row.and_then(|row| row.default_text.as_deref());
             let rule = rule.map_or_else(|| " by itself.".to_owned(), |rule| format!(": {rule}"));
