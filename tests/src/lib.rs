@@ -1,5 +1,6 @@
 //! What the tests of the whole share: when a test may run, and laboratories to run the real tools in.
 
+#![forbid(unsafe_code)]
 // What a step of a test returns is there to be looked at, not to be looked at every time.
 #![allow(clippy::must_use_candidate)]
 

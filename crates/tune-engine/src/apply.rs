@@ -133,7 +133,7 @@ fn sort_out<'a>(
             }
             // A line at the bound could be worse than what the kernel computes by itself.
             Status::Unreadable if finding.live == Verdict::NotApplicable && computed(wish) => {
-                sorted.warnings.push(format!("{subject} is left out: {}", reason(finding)));
+                sorted.warnings.push(left_to_the_kernel(finding));
             }
             Status::Unreadable if finding.live == Verdict::Unknown => sorted.refusals.push(Refusal {
                 kind: RefusalKind::Unreadable,
@@ -151,6 +151,11 @@ fn sort_out<'a>(
         }
     }
     sorted
+}
+
+/// Says that nothing is set because the kernel may well decide as wanted.
+pub(crate) fn left_to_the_kernel(finding: &Finding) -> String {
+    format!("{} is left out: {}", finding.subject, reason(finding))
 }
 
 /// Refuses what cannot be taken back at run time, unless that was accepted.

@@ -2,6 +2,8 @@
 //!
 //! Everything here is computed from readings; nothing is written, and the same readings make the same plan.
 
+#![forbid(unsafe_code)]
+
 mod apply;
 pub mod findings;
 mod joint;
@@ -9,6 +11,7 @@ pub mod options;
 pub mod overview;
 mod possible;
 mod release;
+mod render;
 mod settle;
 mod steps;
 pub mod subject;
@@ -19,6 +22,7 @@ pub mod wish;
 pub use options::{Held, Options};
 pub use possible::impossible;
 pub use release::{Release, forget};
+pub use render::fresh_host;
 
 use tune_host::{Backend, Host, Isolation, Scope};
 use tune_model::claim::{Claims, ScopeClaims};

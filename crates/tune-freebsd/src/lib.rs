@@ -1,10 +1,13 @@
 //! FreeBSD for `tune`: its settings, its tunables, and what the next boot makes of them.
 
+#![forbid(unsafe_code)]
+
 mod backend;
 mod boot;
 mod buffers;
 mod defaults;
 mod fin_wait_2;
+mod fresh;
 mod ground;
 mod hazard;
 mod kernel;
@@ -16,3 +19,4 @@ mod settings;
 mod story;
 
 pub use backend::{FreeBsd, recognises};
+pub use fresh::fresh_files;

@@ -46,7 +46,8 @@ impl Reader<'_> {
         let row = Catalog::of(System::FreeBsd).get(name);
         let boot = self.predict(name, Which::AsIs);
         let without = self.predict(name, Which::WithoutTune);
-        let default = row.and_then(|row| at_start(row, &Handed::new(), self.ground));
+        let there = !matches!(text, Err(ReadError::Missing(_)));
+        let default = row.filter(|_| there).and_then(|row| at_start(row, &Handed::new(), self.ground));
         let notes = self.next.as_ref().map(|next| next.notes(name)).unwrap_or_default();
         Reading {
             out_of_scope: self.out_of_scope(name, row, described),

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use tune_model::plan::{Bytes, FileImage, Namespace};
 
 use crate::files::{FileError, FileKind, Files, MemoryFiles};
-use crate::host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
+use crate::host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 use crate::replace::aside;
 
 /// The words of the panic that stands for the death of the process.
@@ -58,6 +58,7 @@ enum Habit {
     KeepOnly(usize),
     ReadOnly,
     Deny,
+    Forbid(String),
 }
 
 type Key = (Option<(u64, u64)>, String);
@@ -69,6 +70,7 @@ pub struct FakeHost {
     tunables: RefCell<BTreeMap<Key, String>>,
     initial: BTreeMap<Key, String>,
     habits: BTreeMap<String, Vec<Habit>>,
+    descriptions: BTreeMap<String, Description>,
     failures: RefCell<Vec<(Operation, usize, String)>>,
     meddling: RefCell<Vec<(usize, Meddling)>>,
     counts: RefCell<BTreeMap<Operation, usize>>,
@@ -90,6 +92,7 @@ impl Default for FakeHost {
             tunables: RefCell::default(),
             initial: BTreeMap::new(),
             habits: BTreeMap::new(),
+            descriptions: BTreeMap::new(),
             failures: RefCell::default(),
             meddling: RefCell::default(),
             counts: RefCell::default(),
@@ -221,6 +224,19 @@ impl FakeHost {
     #[must_use]
     pub fn with_denied(self, name: &str) -> Self {
         self.habit(name, Habit::Deny)
+    }
+
+    /// Keeps the caller from writing a tunable, for this reason.
+    #[must_use]
+    pub fn forbidding(self, name: &str, reason: &str) -> Self {
+        self.habit(name, Habit::Forbid(reason.to_owned()))
+    }
+
+    /// Makes the kernel say this of a tunable besides its value.
+    #[must_use]
+    pub fn describing(mut self, name: &str, description: Description) -> Self {
+        self.descriptions.insert(name.to_owned(), description);
+        self
     }
 
     fn habit(mut self, name: &str, habit: Habit) -> Self {
@@ -391,11 +407,20 @@ impl FakeHost {
             Err(WriteError::Denied(name.to_owned()))
         } else if habits.contains(&Habit::ReadOnly) {
             Err(WriteError::ReadOnly(name.to_owned()))
+        } else if let Some(reason) = self.forbidden(name) {
+            Err(WriteError::NotPermitted { name: name.to_owned(), reason })
         } else if self.tunables.borrow().contains_key(&key(self.chosen(), name)) {
             Ok(())
         } else {
             Err(WriteError::Missing(name.to_owned()))
         }
+    }
+
+    fn forbidden(&self, name: &str) -> Option<String> {
+        self.habits_of(name).iter().find_map(|habit| match habit {
+            Habit::Forbid(reason) => Some(reason.clone()),
+            _ => None,
+        })
     }
 
     /// Returns what the kernel stores of a value, and what it answers.
@@ -487,6 +512,11 @@ impl Host for FakeHost {
         names.iter().map(|name| self.read(self.chosen(), name)).collect()
     }
 
+    fn describe_tunables(&self, names: &[&str]) -> Vec<Option<Description>> {
+        let live = !matches!(self.scope, Scope::Image(_));
+        names.iter().map(|name| self.descriptions.get(*name).copied().filter(|_| live)).collect()
+    }
+
     fn writable_tunables(&self, names: &[&str]) -> Vec<Result<(), WriteError>> {
         if matches!(self.scope, Scope::Image(_)) {
             return names.iter().map(|name| Err(WriteError::NotLive((*name).to_owned()))).collect();
@@ -516,7 +546,8 @@ impl Machine for FakeHost {
         }
         let old = self.tunables.borrow().get(&key(namespace, name)).cloned();
         let old = old.ok_or_else(|| WriteError::Missing(name.to_owned()))?;
-        if self.habits_of(name).iter().any(|habit| matches!(habit, Habit::Deny | Habit::ReadOnly)) {
+        let keeps_out = |habit: &Habit| matches!(habit, Habit::Deny | Habit::ReadOnly | Habit::Forbid(_));
+        if self.habits_of(name).iter().any(keeps_out) {
             return self.writable(name);
         }
         let (stored, answer) = self.stored(name, &old, value);
@@ -654,6 +685,27 @@ mod tests {
         assert_eq!((host.value("a").unwrap(), host.value("b").unwrap()), ("10".to_owned(), "1".to_owned()));
         assert_eq!(host.effects(), ["set net.ipv4.tcp_rmem = 8192\t8192\t6291456", "set a = 10"]);
         assert_eq!(host.count(Operation::Write), 4);
+    }
+
+    #[test]
+    fn a_tunable_is_described_and_kept_from_the_caller() {
+        let described = Description {
+            value: None,
+            writable: true,
+            loader: false,
+            vnet: true,
+            prison: false,
+            secure_above: None,
+        };
+        let host = FakeHost::new()
+            .with_tunable("a", "1")
+            .describing("a", described)
+            .forbidding("a", "it belongs to the host of this jail");
+        assert_eq!(host.describe_tunables(&["a", "b"]), [Some(described), None]);
+        let refused = host.write_in(None, "a", "2").unwrap_err();
+        assert_eq!(refused.to_string(), "a may not be written here: it belongs to the host of this jail");
+        assert_eq!(host.writable_tunables(&["a"]), [Err(refused)]);
+        assert_eq!(host.value("a").unwrap(), "1");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod fake;
 pub mod files;
+mod fresh;
 pub mod host;
 mod interrupt;
 pub mod live;
@@ -19,6 +20,7 @@ pub use backend::{
 };
 pub use fake::FakeHost;
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
+pub use fresh::FreshHost;
 pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use interrupt::Interrupt;
 pub use live::{LiveHost, NamespaceError};

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files, RootedFiles, file_error, write_error};
-use crate::host::{Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
+use crate::host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 use crate::{replace, sys};
 
 /// The running system, or an offline image of one.
@@ -170,6 +170,13 @@ impl Host for LiveHost {
                 .map(|name| Err(ReadError::Failed { name: (*name).to_owned(), reason: reason.clone() }))
                 .collect()
         })
+    }
+
+    fn describe_tunables(&self, names: &[&str]) -> Vec<Option<Description>> {
+        match self.scope {
+            Scope::Image(_) => vec![None; names.len()],
+            _ => names.iter().map(|name| sys::describe_tunable(name)).collect(),
+        }
     }
 
     fn writable_tunables(&self, names: &[&str]) -> Vec<Result<(), WriteError>> {

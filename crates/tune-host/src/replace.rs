@@ -3,12 +3,15 @@
 //! A crash leaves the old file or the new one, and at most a hidden file beside it whose name is known beforehand.
 //! What cannot be kept: the inode number, hard links to the old file, and times.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tune_model::plan::{Bytes, FileImage};
+
+use crate::sys;
 
 /// Returns the hidden name under which a new file is made; it ends neither in `.conf` nor in anything else that is
 /// read at boot.
@@ -77,18 +80,38 @@ pub(crate) fn image(path: &Path) -> io::Result<Option<FileImage>> {
     }))
 }
 
-fn attributes(path: &Path) -> io::Result<std::collections::BTreeMap<String, Bytes>> {
+fn attributes(path: &Path) -> io::Result<BTreeMap<String, Bytes>> {
     let names = match xattr::list(path) {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Default::default()),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
         other => other?,
     };
-    let mut found = std::collections::BTreeMap::new();
-    for name in names {
-        if let (Some(text), Some(value)) = (name.to_str(), xattr::get(path, &name)?) {
-            found.insert(text.to_owned(), Bytes(value));
+    let mut found = BTreeMap::new();
+    for name in names.filter_map(|name| name.into_string().ok()) {
+        if let Some(other) = namesake(&name)
+            && let Some(value) = privileged(xattr::get(path, &other))?
+        {
+            found.insert(other, Bytes(value));
+        }
+        if let Some(value) = xattr::get(path, &name)? {
+            found.insert(name, Bytes(value));
         }
     }
     Ok(found)
+}
+
+/// Returns what else an attribute may be called: of the `system` namespace the `xattr` crate (1.7.0) lists the last one
+/// as one of `user`.
+fn namesake(name: &str) -> Option<String> {
+    let rest = name.strip_prefix("user.").filter(|_| sys::HAS_SYSTEM_ATTRIBUTES)?;
+    Some(format!("system.{rest}"))
+}
+
+/// Takes what only a privilege lets see for absent.
+fn privileged(got: io::Result<Option<Vec<u8>>>) -> io::Result<Option<Vec<u8>>> {
+    match got {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+        other => other,
+    }
 }
 
 #[cfg(test)]

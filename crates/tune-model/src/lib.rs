@@ -3,6 +3,8 @@
 //! Nothing here touches the machine: this crate reads no file, makes no system call and compiles the same on every
 //! system.
 
+#![forbid(unsafe_code)]
+
 pub mod catalog;
 pub mod claim;
 pub mod effective;
@@ -12,6 +14,7 @@ pub mod plan;
 pub mod profile;
 pub mod quantity;
 pub mod reading;
+pub mod rendering;
 pub mod setting;
 pub mod storable;
 pub mod system;
@@ -27,6 +30,7 @@ pub use plan::{Effect, Plan, Step};
 pub use profile::{Profile, Requirement, Severity, Subject};
 pub use quantity::{PortRange, Quantity, QuantityError};
 pub use reading::{Layer, LayerValues, Reading, Readings, Text, Unread, Values};
+pub use rendering::Rendering;
 pub use setting::{Kind, Setting, UnknownSetting};
 pub use storable::{Piece, Storable};
 pub use system::{Place, System};

@@ -11,6 +11,10 @@ const SYSTEMS: [System; 2] = [System::Linux, System::FreeBsd];
 const ONE_WAY: &[(&str, &str)] =
     &[("net.inet.tcp.maxunacktime", "0 is the default, and the kernel refuses it")];
 
+/// Rows whose type changed between the supported releases.
+const TYPE_BY_RELEASE: &[&str] =
+    &["net.inet.tcp.nolocaltimewait", "net.inet.tcp.syncookies", "net.inet.tcp.syncookies_only"];
+
 /// The rules by which FreeBSD's defaults are computed.
 const FREEBSD_RULES: &[&str] = &[
     "half-of-kernel-memory",
@@ -27,7 +31,6 @@ const FREEBSD_RULES: &[&str] = &[
     "hz",
     "syncache-cachelimit",
     "tcbhashsize",
-    "kernel-version",
     "unknown",
 ];
 
@@ -99,14 +102,18 @@ fn defaults_can_be_asked_for() {
 
 #[test]
 fn each_default_is_stated_one_way() {
-    every_row(&SYSTEMS, "neither a constant nor a rule, or both", |row| {
+    every_row(&[System::Linux], "neither a constant nor a rule, or both", |row| {
         row.is_text() || row.default.is_empty() == row.default_rule.is_some()
     });
-    every_row(&SYSTEMS, "a rule without words", |row| {
-        row.default_rule.is_none() || row.default_text.is_some()
-    });
-    every_row(&SYSTEMS, "values by release without the rule, or the rule without them", |row| {
+    every_row(&[System::Linux], "values by release without the rule, or the rule without them", |row| {
         row.default_since.is_empty() == (row.default_rule.as_deref() != Some("kernel-version"))
+    });
+    every_row(&[System::FreeBsd], "not one of a constant, constants by release and a rule", |row| {
+        let ways = [!row.default.is_empty(), !row.default_since.is_empty(), row.default_rule.is_some()];
+        ways.iter().filter(|stated| **stated).count() == 1
+    });
+    every_row(&SYSTEMS, "a rule, or constants by release, without words", |row| {
+        (row.default_rule.is_none() && row.default_since.is_empty()) || row.default_text.is_some()
     });
     every_row(&SYSTEMS, "releases out of order", |row| {
         row.default_since.is_sorted_by(|a, b| numbers(&a.0) < numbers(&b.0))
@@ -135,7 +142,9 @@ fn rows_say_what_an_administrator_asks() {
 #[test]
 fn rows_of_freebsd_fit_together() {
     let freebsd = [System::FreeBsd];
-    every_row(&freebsd, "no type", |row| row.kernel_type.is_some());
+    every_row(&freebsd, "no type", |row| {
+        row.kernel_type.is_some() != TYPE_BY_RELEASE.contains(&row.name.as_str())
+    });
     every_row(&freebsd, "scopes of another system", |row| matches!(row.scope, Reach::Host | Reach::Vnet));
     every_row(&freebsd, "vnet_since of the host's own", |row| {
         row.vnet_since.is_none() || row.scope == Reach::Vnet

@@ -58,7 +58,6 @@ const NO_ROWS: &[&str] = &[
 
 const ASKS_WITHOUT_THE_FLAG: &str = "the kernel asks its loader for it and does not flag it";
 const OLDER_THAN_14_0: &str = "this kernel is older than 14.0 and lacks what came last before it";
-const WAS_AN_INT: &str = "one byte since 15.0, an int before";
 
 /// Where a recorded kernel and the catalog differ: the kernel, the tunable, in what, and why that is so.
 const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
@@ -77,8 +76,6 @@ const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ("14.0-CURRENT", "net.inet.tcp.maxunacktime", "presence", OLDER_THAN_14_0),
     ("14.0-CURRENT", "net.inet.tcp.retries", "presence", OLDER_THAN_14_0),
     ("14.0-CURRENT", "net.inet.tcp.sack.enable", "loader", ASKS_WITHOUT_THE_FLAG),
-    ("14.0-CURRENT", "net.inet.tcp.syncookies", "type", WAS_AN_INT),
-    ("14.0-CURRENT", "net.inet.tcp.syncookies_only", "type", WAS_AN_INT),
     ("15.0", "net.inet.tcp.sack.enable", "loader", ASKS_WITHOUT_THE_FLAG),
 ];
 
@@ -109,7 +106,7 @@ fn vnet_in(row: &Tunable, kernel: (u32, u32)) -> bool {
 fn differences(row: &Tunable, said: &Recorded, kernel: (u32, u32)) -> Vec<&'static str> {
     let run_time = matches!(row.mutability, Mutability::Live | Mutability::RaiseOnly);
     let agree = [
-        ("type", said.kernel_type.is_none_or(|kind| row.kernel_type.is_some_and(|of| of.name() == kind))),
+        ("type", said.kernel_type.zip(row.kernel_type).is_none_or(|(said, of)| of.name() == said)),
         ("loader", said.loader.is_none_or(|flag| flag == row.loader)),
         ("writable", said.writable.is_none_or(|flag| flag == run_time)),
         ("vnet", said.vnet.is_none_or(|flag| flag == vnet_in(row, kernel))),

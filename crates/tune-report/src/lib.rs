@@ -4,10 +4,13 @@
 //! people holds colours as ANSI codes, to be stripped by whoever prints it where they are not wanted, and reads the
 //! same without them. JSON is one object in one line; its forms are described by `docs/schemas/*.schema.json`.
 
+#![forbid(unsafe_code)]
+
 pub mod active;
 pub mod apply;
 pub mod audit;
 pub mod check;
+mod dialect;
 pub mod diff;
 pub mod error;
 pub mod escape;
@@ -19,6 +22,9 @@ pub mod plan;
 mod plan_document;
 pub mod profiles;
 pub mod recover;
+pub mod render;
+mod render_document;
+mod script;
 pub mod status;
 pub mod style;
 pub mod table;
@@ -36,6 +42,7 @@ pub use history::{EntryReport, HistoryReport, VerifyReport};
 pub use plan::{Command, PlanReport};
 pub use profiles::{ProfileReport, ProfilesReport};
 pub use recover::RecoverReport;
+pub use render::RenderReport;
 pub use status::StatusReport;
 
 /// A result that can be shown.

@@ -219,7 +219,9 @@ fn remarks(page: &mut Page, state: &SettingState) {
     } else if let Some(Effective::Unknown(reason)) = &state.effective {
         page.item(4, "unknown:", reason);
     }
-    for note in &state.notes {
+    let said =
+        |note: &&String| matches!(&state.effective, Some(Effective::Unknown(reason)) if reason == *note);
+    for note in state.notes.iter().filter(|note| !said(note)) {
         page.item(4, "note:", note);
     }
 }

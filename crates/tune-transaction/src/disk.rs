@@ -208,7 +208,7 @@ impl Directory {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        failpoint::pass_rename(&self.file, to)?;
+        failpoint::pass_rename(&self.path, to)?;
         retried(|| renameat(&self.file, from, &self.file, to))
     }
 
@@ -218,7 +218,7 @@ impl Directory {
     }
 
     fn sync(&self) -> io::Result<()> {
-        failpoint::pass_sync_directory(&self.file)?;
+        failpoint::pass_sync_directory(&self.path)?;
         self.file.sync_all()
     }
 

@@ -9,6 +9,7 @@ pub(crate) use armed::*;
 mod absent {
     use std::fs::File;
     use std::io;
+    use std::path::Path;
 
     pub(crate) const fn pass(_operation: &str) -> io::Result<()> {
         Ok(())
@@ -18,11 +19,11 @@ mod absent {
         Ok(())
     }
 
-    pub(crate) const fn pass_sync_directory(_directory: &File) -> io::Result<()> {
+    pub(crate) const fn pass_sync_directory(_directory: &Path) -> io::Result<()> {
         Ok(())
     }
 
-    pub(crate) const fn pass_rename(_directory: &File, _to: &str) -> io::Result<()> {
+    pub(crate) const fn pass_rename(_directory: &Path, _to: &str) -> io::Result<()> {
         Ok(())
     }
 
@@ -38,9 +39,8 @@ mod armed {
     use std::collections::BTreeMap;
     use std::fs::File;
     use std::io;
-    use std::os::fd::AsRawFd;
     use std::os::unix::fs::{FileExt, MetadataExt};
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     /// What happens at the chosen operation.
     #[derive(Debug, Clone, Copy, Default)]
@@ -119,25 +119,20 @@ mod armed {
         Ok(())
     }
 
-    pub(crate) fn pass_sync_directory(directory: &File) -> io::Result<()> {
+    pub(crate) fn pass_sync_directory(directory: &Path) -> io::Result<()> {
         pass("sync directory")?;
-        let path = path_of(directory);
         PLAN.with_borrow_mut(|plan| {
-            plan.durable.renamed.retain(|(renamed, _)| renamed.parent() != Some(&path));
+            plan.durable.renamed.retain(|(renamed, _)| renamed.parent() != Some(directory));
         });
         Ok(())
     }
 
-    pub(crate) fn pass_rename(directory: &File, to: &str) -> io::Result<()> {
+    pub(crate) fn pass_rename(directory: &Path, to: &str) -> io::Result<()> {
         pass(&format!("rename to {to}"))?;
-        let path = path_of(directory).join(to);
+        let path = directory.join(to);
         let before = std::fs::read(&path).ok();
         PLAN.with_borrow_mut(|plan| plan.durable.renamed.push((path, before)));
         Ok(())
-    }
-
-    fn path_of(directory: &File) -> PathBuf {
-        std::fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).unwrap()
     }
 
     pub(crate) fn pass_write(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {

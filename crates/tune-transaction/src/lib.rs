@@ -59,6 +59,8 @@
 //! - Inode numbers, hard links and times of replaced files are not kept. Labels named `security.*` that were not asked
 //!   for are taken for the system's own.
 
+#![forbid(unsafe_code)]
+
 #[cfg(test)]
 mod campaign;
 mod clock;

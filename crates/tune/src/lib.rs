@@ -3,6 +3,8 @@
 //! It is a library so that the whole command can be run on another machine than the one it stands on: [`run`] opens
 //! machines through [`Doors`] only.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod commands;
 mod context;
@@ -14,6 +16,7 @@ mod exit;
 mod log;
 mod output;
 mod prompt;
+mod shelf;
 
 use std::panic::AssertUnwindSafe;
 

@@ -1,5 +1,7 @@
 //! The `tune` command on the machine that it runs on.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

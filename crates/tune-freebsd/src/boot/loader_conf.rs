@@ -299,6 +299,14 @@ fn statement(line: &str) -> Statement<'_> {
     }
 }
 
+/// Returns the variable that a line sets.
+pub(crate) fn variable(line: &str) -> Option<&str> {
+    match statement(line) {
+        Statement::Set(name, _) => Some(name),
+        _ => None,
+    }
+}
+
 fn is_space(c: char) -> bool {
     c == ' ' || ('\t'..='\r').contains(&c)
 }

@@ -3,11 +3,14 @@
 //! Everything here is computed from a tree of files ([`tune_host::Files`]). Nothing is run and nothing is written.
 
 mod block;
+mod future;
 mod loader_conf;
 mod number;
 mod problem;
 mod rc_conf;
 mod shell;
+mod simulate;
+mod sources;
 mod sysctl_conf;
 mod takeover;
 
@@ -16,11 +19,12 @@ use std::path::Path;
 use tune_host::Files;
 
 pub(crate) use block::{BlockError, Kind as BlockKind, find, mark, put, unmarked, without};
-pub(crate) use loader_conf::{Decision as LoaderDecision, Loader, LoaderLine};
-pub(crate) use number::{Meant, from_loader, from_sysctl};
-pub(crate) use problem::Problem;
-pub(crate) use rc_conf::{Netoptions, RcWrite, is_knob_of, sysrc};
-pub(crate) use sysctl_conf::{Line, SYSCTL_CONF_FILES, SysctlConf, statement};
+pub(crate) use future::{Attempt, Future, Outcome, Predicted, Stage};
+pub(crate) use loader_conf::variable as loader_variable;
+pub(crate) use rc_conf::sysrc;
+pub(crate) use simulate::Setup;
+pub(crate) use sources::Sources;
+pub(crate) use sysctl_conf::statement;
 pub(crate) use takeover::{TAKEN_OVER, comment_out, holds, line_text, put_instead, restore};
 
 /// Whether the host is a jail, and whether that has a network stack of its own.

@@ -14,7 +14,7 @@ use nix::unistd::{AccessFlags, access};
 use tune_model::plan::Namespace;
 
 use crate::files::plain;
-use crate::host::{Isolation, ReadError, WriteError};
+use crate::host::{Description, Isolation, ReadError, WriteError};
 use crate::live::NamespaceError;
 
 /// Room for every number and row of numbers. The kernel answers a second `read` of those with nothing, so the first
@@ -82,6 +82,11 @@ fn write_error(name: &str, value: &str, errno: Option<Errno>, error: &io::Error)
 pub(crate) fn writable_tunable(name: &str) -> Result<(), WriteError> {
     let path = crate::sysctl_path(name).ok_or_else(|| WriteError::BadName(name.to_owned()))?;
     access(&path, AccessFlags::W_OK).map_err(|errno| write_error(name, "", Some(errno), &errno.into()))
+}
+
+/// Says nothing: the kernel has texts only.
+pub(crate) const fn describe_tunable(_name: &str) -> Option<Description> {
+    None
 }
 
 /// Runs `work` in a network namespace, on a thread of its own that ends with it.

@@ -2,7 +2,7 @@
 //!
 //! - `identity`, `page_size`: what `uname` and `sysconf` say;
 //! - `boot_id`: what tells this boot from every other;
-//! - `read_tunable`, `write_tunable`, `writable_tunable`: one tunable of the running kernel, whole;
+//! - `read_tunable`, `describe_tunable`, `write_tunable`, `writable_tunable`: one tunable of the running kernel, whole;
 //! - `find_namespace`, `own_namespace`, `within`, `isolation`: network namespaces, where the system has them.
 //!
 //! `target_os` is written in this file only.
@@ -13,14 +13,30 @@ mod posix;
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    boot_id, find_namespace, isolation, own_namespace, read_tunable, within, writable_tunable, write_tunable,
+    boot_id, describe_tunable, find_namespace, isolation, own_namespace, read_tunable, within,
+    writable_tunable, write_tunable,
 };
 
+#[cfg(target_os = "freebsd")]
+mod freebsd;
+#[cfg(any(target_os = "freebsd", test))]
+mod kernel_value;
+#[cfg(target_os = "freebsd")]
+pub(crate) use freebsd::{boot_id, describe_tunable, read_tunable, writable_tunable, write_tunable};
+#[cfg(all(target_os = "freebsd", not(all(target_pointer_width = "64", target_endian = "little"))))]
+compile_error!("the sysctl crate reads numbers as little-endian ones, and a long as one of 64 bits");
+
 #[cfg(not(target_os = "linux"))]
+mod one_network;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use one_network::{find_namespace, isolation, own_namespace, within};
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
 mod unsupported;
-#[cfg(not(target_os = "linux"))]
-pub(crate) use unsupported::{
-    boot_id, find_namespace, isolation, own_namespace, read_tunable, within, writable_tunable, write_tunable,
-};
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+pub(crate) use unsupported::{boot_id, describe_tunable, read_tunable, writable_tunable, write_tunable};
 
 pub(crate) use posix::{identity, page_size};
+
+/// Extended attributes are in two namespaces, `user` and `system`, of which only root sees the latter.
+pub(crate) const HAS_SYSTEM_ATTRIBUTES: bool = cfg!(target_os = "freebsd");

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use tune_engine::{Held, Options, Release};
+use tune_engine::{Engine, Held, Options, Release};
 use tune_host::{Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
@@ -54,9 +54,14 @@ pub(crate) fn subjects(context: &Context, names: &[String]) -> Result<BTreeSet<S
 }
 
 pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError> {
+    subject_on(context.engine(), name)
+}
+
+/// Returns the setting or tunable that goes by a name on a host.
+pub(crate) fn subject_on(engine: Engine<'_>, name: &str) -> Result<Subject, CliError> {
     let subject: Subject = dotted(name).parse().map_err(CliError::usage)?;
     match &subject {
-        Subject::Tunable(slot) if !exists(context, &slot.tunable) => Err(unknown(context, name)),
+        Subject::Tunable(slot) if !exists(engine, &slot.tunable) => Err(unknown(engine, name)),
         _ => Ok(subject),
     }
 }
@@ -78,21 +83,21 @@ fn dotted(name: &str) -> String {
 }
 
 /// Tells whether anything here knows a tunable: the catalog, the kernel, or a file that sets it.
-fn exists(context: &Context, tunable: &str) -> bool {
-    if context.backend.catalog().get(tunable).is_some() {
+fn exists(engine: Engine<'_>, tunable: &str) -> bool {
+    if engine.backend.catalog().get(tunable).is_some() {
         return true;
     }
     let named = tunable.contains(['.', '/']) && !is_near_a_setting(tunable);
     named
         && (!matches!(
-            context.host().read_tunables(&[tunable])[..],
+            engine.host.read_tunables(&[tunable])[..],
             [Err(ReadError::Missing(_) | ReadError::BadName(_))]
-        ) || !context.backend.boot_story(context.host(), tunable).lines.is_empty())
+        ) || !engine.backend.boot_story(engine.host, tunable).lines.is_empty())
 }
 
-fn unknown(context: &Context, name: &str) -> CliError {
+pub(super) fn unknown(engine: Engine<'_>, name: &str) -> CliError {
     let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
-    let tunables = context.backend.catalog().iter().map(|row| row.name.as_str());
+    let tunables = engine.backend.catalog().iter().map(|row| row.name.as_str());
     let nearest = tune_model::nearest(name, known.chain(tunables));
     let hint = tune_model::did_you_mean(nearest.as_deref());
     CliError::usage(format!("{name:?} is no setting and no tunable of this system{hint}"))
@@ -328,16 +333,21 @@ fn writable(context: &Context, plan: &Plan) -> Result<(), CliError> {
         })
         .collect();
     let denied = context.host().writable_tunables(&names).into_iter().find_map(Result::err);
-    match denied {
-        None => Ok(()),
-        Some(error @ WriteError::Denied(_)) => {
-            Err(CliError::new("not-permitted", exit::NOT_PERMITTED, format!("{error}; nothing was changed"))
-                .hint("run tune as root"))
+    denied.map_or(Ok(()), |error| Err(unwritable(&error)))
+}
+
+fn unwritable(error: &WriteError) -> CliError {
+    let message = format!("{error}; nothing was changed");
+    let forbidden = |message| CliError::new("not-permitted", exit::NOT_PERMITTED, message);
+    match error {
+        WriteError::Denied(_) => forbidden(message).hint("run tune as root"),
+        WriteError::NotPermitted { .. } => {
+            forbidden(message).hint("where the next boot may set it, write the boot files only: --boot-only")
         }
-        Some(error @ WriteError::ReadOnly(_)) => Err(CliError::failed(format!("{error}; nothing was changed"))
+        WriteError::ReadOnly(_) => CliError::failed(message)
             .hint("in a container the host has to set it: tune --netns PID on the host, or the container's own settings")
-            .hint("write the boot files only: --boot-only")),
-        Some(error) => Err(CliError::failed(format!("{error}; nothing was changed"))),
+            .hint("write the boot files only: --boot-only"),
+        _ => CliError::failed(message),
     }
 }
 
@@ -380,7 +390,10 @@ impl Observer for Shown {
 
 #[cfg(test)]
 mod tests {
-    use super::retyped;
+    use tune_host::WriteError;
+
+    use super::{retyped, unwritable};
+    use crate::exit;
 
     fn of(line: &str) -> String {
         retyped(line.split(' ').map(str::to_owned))
@@ -395,5 +408,15 @@ mod tests {
         assert_eq!(of("--netns plan plan plan --diff"), "tune --netns plan apply plan");
         assert_eq!(of("set a.b<=30s --check --state-dir /s"), "tune set 'a.b<=30s' --state-dir /s");
         assert_eq!(of("rollback --dry-run --overwrite-foreign 3"), "tune rollback --overwrite-foreign 3");
+    }
+
+    #[test]
+    fn what_may_not_be_written_is_told_from_what_cannot() {
+        let code = |error| unwritable(&error).0.exit_code;
+        let name = "kern.ipc.maxmbufmem".to_owned();
+        assert_eq!(code(WriteError::Denied(name.clone())), exit::NOT_PERMITTED);
+        let reason = "it cannot be written at all".to_owned();
+        assert_eq!(code(WriteError::NotPermitted { name: name.clone(), reason }), exit::NOT_PERMITTED);
+        assert_eq!(code(WriteError::Missing(name)), exit::FAILED);
     }
 }

@@ -1,0 +1,208 @@
+//! Planning for a host that is not there: the same plan, with what it comes to natively.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tune_host::{FreshHost, Targets};
+use tune_model::claim::{Claims, Holding, ScopeClaims};
+use tune_model::plan::Plan;
+use tune_model::profile::Profile;
+use tune_model::reading::{Layer, Readings};
+use tune_model::rendering::{Amount, Assignment, Proviso};
+use tune_model::{Finding, Limits, Quantity, Rendering, Slot, Status, Subject, System, Values, Verdict};
+
+use crate::apply::left_to_the_kernel;
+use crate::options::{Held, Options};
+use crate::steps::{self, Move};
+use crate::subject::{self, View};
+use crate::{Engine, HOST, wish};
+
+/// Returns a freshly installed host with `ram` bytes of memory, where that is known; `None` for a system that cannot
+/// be planned for.
+#[must_use]
+pub fn fresh_host(system: System, ram: Option<u64>) -> Option<FreshHost> {
+    let files = match system {
+        System::Linux => tune_linux::fresh_files(),
+        System::FreeBsd => tune_freebsd::fresh_files(),
+        System::Solaris => return None,
+    };
+    Some(FreshHost::new(files, ram))
+}
+
+impl Engine<'_> {
+    /// Plans to apply `profiles` to a freshly installed host, for people to carry out.
+    ///
+    /// # Errors
+    ///
+    /// Says what about the host has to be stated because the profiles depend on it.
+    pub fn render(&self, profiles: &[Profile], options: &Options) -> Result<Rendering, String> {
+        let claims = Claims::default();
+        let held = Held { claims: &claims, transaction: 1, boot_id: &self.host.boot_id() };
+        let options = Options { boot_only: true, ..options.clone() };
+        let profiles = selected(profiles, &options);
+        let mut plan = self.plan_apply(&profiles, held, &options)?;
+        let names = wish::tunables_of(self.backend, &profiles);
+        let readings = self.backend.read(self.host, &names, &ScopeClaims::default());
+        let holdings = plan.claims.as_ref().map(|claims| claims.scope(HOST).boot).unwrap_or_default();
+        let draft = Draft { engine: self, readings: &readings, holdings: &holdings, plan: &plan };
+        let provisos = draft.provisos();
+        let assignments = draft.assignments();
+        let amounts = draft.amounts();
+        let refusals = draft.dangers(&provisos, &options);
+        let told: Vec<_> = draft.open(&provisos).map(left_to_the_kernel).collect();
+        plan.refusals.extend(refusals);
+        plan.warnings.retain(|warning| !told.contains(warning));
+        Ok(Rendering { system: self.backend.system(), plan, assignments, provisos, amounts })
+    }
+}
+
+/// Leaves out what is not asked for, so that nothing has to be stated for its sake.
+fn selected(profiles: &[Profile], options: &Options) -> Vec<Profile> {
+    let mut profiles = profiles.to_vec();
+    for profile in &mut profiles {
+        profile.requirements.retain(|required| options.selects(&required.subject));
+    }
+    profiles
+}
+
+/// Returns a tunable's text with single spaces between its fields.
+fn spaced(text: String) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+struct Draft<'a> {
+    engine: &'a Engine<'a>,
+    readings: &'a Readings,
+    holdings: &'a BTreeMap<Slot, Holding>,
+    plan: &'a Plan,
+}
+
+impl<'a> Draft<'a> {
+    fn before(&self) -> View<'a> {
+        View::boot_without_tune(self.readings)
+    }
+
+    fn after(&self) -> View<'a> {
+        let mut view = self.before();
+        for (slot, holding) in self.holdings {
+            if let Some(value) = &holding.held {
+                view.plan(slot, value);
+            }
+        }
+        view
+    }
+
+    fn assignments(&self) -> Vec<Assignment> {
+        let mut serves: BTreeMap<&str, BTreeSet<Subject>> = BTreeMap::new();
+        for (slot, holding) in self.holdings.iter().filter(|(_, holding)| holding.held.is_some()) {
+            let subjects = holding.claims.iter().map(|claim| claim.subject.clone());
+            serves.entry(&slot.tunable).or_default().extend(subjects);
+        }
+        let (before, after) = (self.before(), self.after());
+        let assignment = |(tunable, serves): (&str, BTreeSet<Subject>)| {
+            let value = after.text(tunable).map(spaced).unwrap_or_default();
+            let default = before.text(tunable).map(spaced).ok();
+            let way = |from: &Option<String>, to: &str| self.held_back(tunable, from.as_deref()?, to);
+            Assignment {
+                tunable: tunable.to_owned(),
+                serves: serves.into_iter().collect(),
+                irreversible: default.as_ref().and_then(|default| self.held_back(tunable, &value, default)),
+                at_boot_only: way(&default, &value),
+                value,
+                default,
+            }
+        };
+        let mut found: Vec<_> = serves.into_iter().map(assignment).collect();
+        let rank = |tunable: &str| self.engine.backend.rank(tunable);
+        found.sort_by_key(|line| (line.irreversible.is_some(), rank(&line.tunable)));
+        found
+    }
+
+    /// Returns why a running system would not take a tunable from one value to another.
+    fn held_back(&self, tunable: &str, from: &str, to: &str) -> Option<String> {
+        let mutability = subject::mutability(self.engine.backend, self.readings, tunable);
+        self.engine.backend.held_back(tunable, mutability, from, to)
+    }
+
+    fn amounts(&self) -> BTreeMap<Subject, Amount> {
+        let after = self.after();
+        self.plan
+            .findings
+            .iter()
+            .map(|finding| (finding.subject.clone(), self.amount(finding, &after)))
+            .collect()
+    }
+
+    fn amount(&self, finding: &Finding, after: &View<'_>) -> Amount {
+        let found = subject::assess(self.engine.backend, &finding.subject, after);
+        let read = finding.tunables.iter().filter_map(|state| self.readings.get(&state.name));
+        let notes = read.flat_map(|reading| reading.notes.iter().cloned());
+        Amount { effective: found.effective, cautions: found.cautions.into_iter().chain(notes).collect() }
+    }
+
+    /// Returns the bounds on what only the kernel itself knows.
+    fn provisos(&self) -> Vec<Proviso> {
+        let open = |finding: &&Finding| {
+            finding.status == Status::Unreadable
+                && finding.boot == Verdict::Unknown
+                && !self
+                    .holdings
+                    .values()
+                    .any(|held| held.claims.iter().any(|claim| claim.subject == finding.subject))
+        };
+        let open = self.plan.findings.iter().filter(open);
+        let mut provisos: Vec<_> = open.flat_map(|finding| self.provisos_of(finding)).collect();
+        provisos.sort_by_key(|proviso| self.engine.backend.rank(&proviso.slot.tunable));
+        provisos
+    }
+
+    /// Returns the findings that provisos are about.
+    fn open<'p>(&'p self, provisos: &'p [Proviso]) -> impl Iterator<Item = &'p Finding> {
+        let about = |finding: &&Finding| provisos.iter().any(|proviso| proviso.subject == finding.subject);
+        self.plan.findings.iter().filter(about)
+    }
+
+    fn provisos_of(&self, finding: &Finding) -> Vec<Proviso> {
+        let Limits { at_least, at_most, .. } = &finding.wanted;
+        let lower = |bound: &Quantity| Limits { at_least: Some(bound.clone()), ..Limits::default() };
+        let upper = |bound: &Quantity| Limits { at_most: Some(bound.clone()), ..Limits::default() };
+        let low =
+            at_least.as_ref().map(|bound| self.native(&finding.subject, &lower(bound))).unwrap_or_default();
+        let high =
+            at_most.as_ref().map(|bound| self.native(&finding.subject, &upper(bound))).unwrap_or_default();
+        let slots: BTreeSet<&Slot> = low.keys().chain(high.keys()).collect();
+        let proviso = |slot: &Slot| self.proviso(&finding.subject, slot, low.get(slot), high.get(slot));
+        slots.into_iter().map(proviso).collect()
+    }
+
+    fn proviso(&self, wanted: &Subject, slot: &Slot, low: Option<&String>, high: Option<&String>) -> Proviso {
+        let below = low.and_then(|low| low.parse::<i128>().ok()).map(|low| (low - 1).to_string());
+        let ends = low.zip(below.as_ref());
+        Proviso {
+            subject: wanted.clone(),
+            slot: slot.clone(),
+            at_least: low.cloned(),
+            at_most: high.cloned(),
+            irreversible: ends.and_then(|(low, below)| self.held_back(&slot.tunable, low, below)),
+            at_boot_only: ends.and_then(|(low, below)| self.held_back(&slot.tunable, below, low)),
+        }
+    }
+
+    /// Returns a bound in the tunable's own unit; nothing where it has none there.
+    fn native(&self, wanted: &Subject, limits: &Limits) -> Targets {
+        subject::solve(self.engine.backend, wanted, limits, &self.before()).unwrap_or_default()
+    }
+
+    /// What would be refused if it had to be set.
+    fn dangers(&self, provisos: &[Proviso], options: &Options) -> Vec<tune_model::plan::Refusal> {
+        let moves: Vec<Move> = provisos
+            .iter()
+            .filter_map(|proviso| {
+                let (slot, serves) = (proviso.slot.clone(), vec![proviso.subject.clone()]);
+                Some(Move { slot, value: proviso.at_least.clone()?, serves })
+            })
+            .collect();
+        let views = (&self.before(), &self.after());
+        let Engine { backend, host } = *self.engine;
+        steps::dangers(backend, host, &moves, views, Layer::Boot, options)
+    }
+}
