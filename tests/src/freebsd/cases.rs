@@ -42,9 +42,7 @@ fn numbers(row: &Tunable, kernel: &Kernel) -> BTreeSet<i128> {
 
 fn of_number(name: &str, number: i128, at: usize) -> [Case; 4] {
     let asking = |form, insist| Case { subject: name.to_owned(), form, insist };
-    let line = |key: &str| {
-        Form::Profile(format!("[freebsd.sysctl.{name:?}]"), format!("{key} = {number}"))
-    };
+    let line = |key: &str| Form::Profile(format!("[freebsd.sysctl.{name:?}]"), format!("{key} = {number}"));
     let set = Form::Set(format!("{name}={number}"));
     let (one, other) = if at.is_multiple_of(2) { (line("exactly"), set) } else { (set, line("exactly")) };
     [

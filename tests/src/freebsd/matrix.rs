@@ -46,7 +46,8 @@ pub struct Tally {
     /// Those that are in force after a restart.
     pub pending: usize,
     refused: BTreeMap<String, usize>,
-    out_of_scope: usize,
+    /// The host's.
+    pub out_of_scope: usize,
     unknown: usize,
     /// Tunables of which the next boot was told and came so; and those of which it could not be told.
     pub foretold: [usize; 2],
@@ -152,7 +153,7 @@ impl Matrix {
     }
 
     fn try_live(&self, case: &Case) -> Result<Became, String> {
-        let machine = self.renewed();
+        let machine = FakeFreeBsd::with(self.home.clone(), self.fresh.clone());
         let done = match self.apply(&machine, case, false)? {
             Ok(done) => done,
             Err(became) => return Ok(became),
@@ -241,6 +242,7 @@ impl Matrix {
     }
 
     fn carry_out(&self, machine: &FakeFreeBsd, backend: &dyn Backend, plan: &Plan) -> Result<(), String> {
+        let _ = std::fs::remove_dir_all(&self.state);
         let store = Store::open(&self.state).map_err(|error| error.to_string())?.logging_to(Vec::new());
         let boot_id = machine.boot_id();
         let permit = Ours(backend);
@@ -266,7 +268,6 @@ impl Matrix {
 
     /// Makes the host as it was when it was new.
     fn renewed(&self) -> FakeFreeBsd {
-        let _ = std::fs::remove_dir_all(&self.state);
         for written in ["etc/sysctl.conf.local", "boot/loader.conf.d/tune.conf", "boot/loader.conf.local"] {
             let _ = std::fs::remove_file(self.home.root().join(written));
         }
