@@ -19,7 +19,7 @@ const NAMESPACES: [&str; 3] = ["net.inet.", "net.inet6.", "kern.ipc."];
 /// Tells whether an effect is one that a plan for FreeBSD can contain.
 pub(crate) fn may_do(effect: &Effect) -> bool {
     match effect {
-        Effect::SetTunable { tunable, before, after, .. } => {
+        Effect::SetTunable { tunable, namespace: None, before, after } => {
             is_settable(tunable) && [before, after].iter().all(|text| is_integer(text))
         }
         Effect::ReplaceFile { path, before, after } => may_replace(path, before.as_ref(), after.as_ref()),
@@ -224,6 +224,13 @@ mod tests {
             assert!(!set("net.inet.tcp.finwait2_timeout", odd), "{odd:?}");
         }
         assert!(set("net.inet.tcp.always_keepalive", "-1"));
+        let elsewhere = Effect::SetTunable {
+            tunable: "net.inet.tcp.msl".to_owned(),
+            namespace: Some(tune_model::plan::Namespace { name: String::new(), device: 1, inode: 1 }),
+            before: "1000".to_owned(),
+            after: "2000".to_owned(),
+        };
+        assert!(!may_do(&elsewhere));
     }
 
     #[test]

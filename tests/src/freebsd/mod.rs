@@ -4,10 +4,12 @@
 //! computes the same things: where the two differ, one of them is wrong. What it does not know it refuses in words
 //! that say so; nothing succeeds by being unknown.
 
+pub mod cases;
 pub mod home;
 pub mod kernel;
 pub mod loader;
 pub mod machine;
+pub mod matrix;
 pub mod rc;
 mod rules;
 mod start;
