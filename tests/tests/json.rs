@@ -63,6 +63,8 @@ const COMMANDS: &[&[&str]] = &[
     &["render", "fin-wait-2-relief", "reverse-proxy", "--for", "linux", "--ram", "16GiB"],
     &["render", "system-defaults", "--for", "linux", "--skip-unsupported"],
     &["render", "system-defaults", "--for", "linux"],
+    &["render", "web-server", "--for", "freebsd", "--ram", "16GiB"],
+    &["render", "reverse-proxy", "mobile-clients", "--for", "freebsd", "--ram", "2GiB"],
     &["render", "web-server", "--for", "solaris"],
     &["--netns", "nosuch", "status"],
     &["frobnicate"],

@@ -10,7 +10,7 @@ use tune_tests::binary::{Ran, tune};
 use tune_tests::files::{below, differences};
 use tune_tests::sandbox::inside;
 
-const SYSTEMS: &[&str] = &["linux"];
+const SYSTEMS: &[&str] = &["linux", "freebsd"];
 
 fn render(arguments: &[&str]) -> Ran {
     let mut command = Command::new(tune());

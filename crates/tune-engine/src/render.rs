@@ -8,7 +8,9 @@ use tune_model::plan::Plan;
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings};
 use tune_model::rendering::{Amount, Assignment, Proviso};
-use tune_model::{Finding, Limits, Quantity, Rendering, Slot, Status, Subject, System, Values, Verdict};
+use tune_model::{
+    Effective, Finding, Limits, Quantity, Rendering, Slot, Status, Subject, System, Values, Verdict,
+};
 
 use crate::apply::left_to_the_kernel;
 use crate::options::{Held, Options};
@@ -48,7 +50,7 @@ impl Engine<'_> {
         let assignments = draft.assignments();
         let amounts = draft.amounts();
         let refusals = draft.dangers(&provisos, &options);
-        let told: Vec<_> = draft.open(&provisos).map(left_to_the_kernel).collect();
+        let told: Vec<_> = draft.told(&provisos).map(left_to_the_kernel).collect();
         plan.refusals.extend(refusals);
         plan.warnings.retain(|warning| !told.contains(warning));
         Ok(Rendering { system: self.backend.system(), plan, assignments, provisos, amounts })
@@ -67,6 +69,14 @@ fn selected(profiles: &[Profile], options: &Options) -> Vec<Profile> {
 /// Returns a tunable's text with single spaces between its fields.
 fn spaced(text: String) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Makes one proviso of two on the same slot.
+fn join(one: &mut Proviso, other: Proviso) {
+    let number = |text: &String| text.parse::<i128>().ok();
+    one.serves.extend(other.serves);
+    one.at_least = one.at_least.take().into_iter().chain(other.at_least).max_by_key(number);
+    one.at_most = one.at_most.take().into_iter().chain(other.at_most).min_by_key(number);
 }
 
 struct Draft<'a> {
@@ -113,7 +123,9 @@ impl<'a> Draft<'a> {
         };
         let mut found: Vec<_> = serves.into_iter().map(assignment).collect();
         let rank = |tunable: &str| self.engine.backend.rank(tunable);
-        found.sort_by_key(|line| (line.irreversible.is_some(), rank(&line.tunable)));
+        found.sort_by_key(|line| {
+            (line.at_boot_only.is_some(), line.irreversible.is_some(), rank(&line.tunable))
+        });
         found
     }
 
@@ -132,64 +144,118 @@ impl<'a> Draft<'a> {
             .collect()
     }
 
-    fn amount(&self, finding: &Finding, after: &View<'_>) -> Amount {
+    fn amount(&self, finding: &Finding, after: &View<'a>) -> Amount {
         let found = subject::assess(self.engine.backend, &finding.subject, after);
         let read = finding.tunables.iter().filter_map(|state| self.readings.get(&state.name));
         let notes = read.flat_map(|reading| reading.notes.iter().cloned());
-        Amount { effective: found.effective, cautions: found.cautions.into_iter().chain(notes).collect() }
+        let effective = match found.effective {
+            Effective::Unknown(reason) => {
+                self.by_release(&finding.subject, after).unwrap_or(Effective::Unknown(reason))
+            }
+            known => known,
+        };
+        Amount { effective, cautions: found.cautions.into_iter().chain(notes).collect() }
     }
 
-    /// Returns the bounds on what only the kernel itself knows.
-    fn provisos(&self) -> Vec<Proviso> {
-        let open = |finding: &&Finding| {
-            finding.status == Status::Unreadable
-                && finding.boot == Verdict::Unknown
-                && !self
-                    .holdings
-                    .values()
-                    .any(|held| held.claims.iter().any(|claim| claim.subject == finding.subject))
+    /// Returns what a setting comes to by the defaults of all releases, where those are known.
+    fn by_release(&self, wanted: &Subject, view: &View<'a>) -> Option<Effective> {
+        let assess =
+            |pick| subject::assess(self.engine.backend, wanted, &self.supposing(view, pick)).effective;
+        match (assess(i128::min), assess(i128::max)) {
+            (Effective::Exact(low), Effective::Exact(high)) if low == high => Some(Effective::Exact(low)),
+            (Effective::Exact(low), Effective::Exact(high)) => Some(Effective::Between { low, high }),
+            _ => None,
+        }
+    }
+
+    /// Supposes defaults that changed from release to release to be the least, or the largest, that any has.
+    fn supposing(&self, view: &View<'a>, pick: fn(i128, i128) -> i128) -> View<'a> {
+        let mut supposed = view.clone();
+        for name in self.readings.keys().filter(|name| view.text(name).is_err()) {
+            let row = self.engine.backend.catalog().get(name);
+            let values = row.into_iter().flat_map(|row| &row.default_since).map(|(_, values)| values.clone());
+            let picked = values.reduce(|a, b| a.into_iter().zip(b).map(|(a, b)| pick(a, b)).collect());
+            if let Some(picked) = picked {
+                let text = picked.iter().map(ToString::to_string).collect::<Vec<_>>().join("\t");
+                supposed.plan(&Slot::whole(name), &text);
+            }
+        }
+        supposed
+    }
+
+    /// Returns the findings about what only the host can tell: with no release's default it is known to be met.
+    fn open(&self) -> impl Iterator<Item = &'a Finding> {
+        let claimed = |finding: &Finding| {
+            let mut claims = self.holdings.values().flat_map(|holding| &holding.claims);
+            claims.any(|claim| claim.subject == finding.subject)
         };
-        let open = self.plan.findings.iter().filter(open);
-        let mut provisos: Vec<_> = open.flat_map(|finding| self.provisos_of(finding)).collect();
+        self.plan.findings.iter().filter(move |finding| {
+            (finding.status, finding.boot) == (Status::Unreadable, Verdict::Unknown) && !claimed(finding)
+        })
+    }
+
+    /// Returns the findings that are told in another way than by a warning.
+    fn told(&self, provisos: &[Proviso]) -> impl Iterator<Item = &'a Finding> {
+        let served: BTreeSet<Subject> = provisos.iter().flat_map(|proviso| proviso.serves.clone()).collect();
+        self.open().filter(move |finding| served.contains(&finding.subject) || self.is_met_anyway(finding))
+    }
+
+    fn is_met_anyway(&self, finding: &Finding) -> bool {
+        finding.wanted.judge(&self.amount(finding, &self.after()).effective) == Verdict::Met
+    }
+
+    /// Returns the bounds on what only the kernel itself knows, one for each slot.
+    fn provisos(&self) -> Vec<Proviso> {
+        let mut joined: BTreeMap<Slot, Proviso> = BTreeMap::new();
+        for finding in self.open().filter(|finding| !self.is_met_anyway(finding)) {
+            for proviso in self.provisos_of(finding) {
+                match joined.get_mut(&proviso.slot) {
+                    Some(other) => join(other, proviso),
+                    None => drop(joined.insert(proviso.slot.clone(), proviso)),
+                }
+            }
+        }
+        let mut provisos: Vec<_> = joined.into_values().map(|proviso| self.restrained(proviso)).collect();
         provisos.sort_by_key(|proviso| self.engine.backend.rank(&proviso.slot.tunable));
         provisos
     }
 
-    /// Returns the findings that provisos are about.
-    fn open<'p>(&'p self, provisos: &'p [Proviso]) -> impl Iterator<Item = &'p Finding> {
-        let about = |finding: &&Finding| provisos.iter().any(|proviso| proviso.subject == finding.subject);
-        self.plan.findings.iter().filter(about)
-    }
-
     fn provisos_of(&self, finding: &Finding) -> Vec<Proviso> {
         let Limits { at_least, at_most, .. } = &finding.wanted;
+        let native = |limits| self.native(&finding.subject, &limits);
         let lower = |bound: &Quantity| Limits { at_least: Some(bound.clone()), ..Limits::default() };
         let upper = |bound: &Quantity| Limits { at_most: Some(bound.clone()), ..Limits::default() };
-        let low =
-            at_least.as_ref().map(|bound| self.native(&finding.subject, &lower(bound))).unwrap_or_default();
-        let high =
-            at_most.as_ref().map(|bound| self.native(&finding.subject, &upper(bound))).unwrap_or_default();
+        let low = at_least.as_ref().map(lower).map(native).unwrap_or_default();
+        let high = at_most.as_ref().map(upper).map(native).unwrap_or_default();
         let slots: BTreeSet<&Slot> = low.keys().chain(high.keys()).collect();
-        let proviso = |slot: &Slot| self.proviso(&finding.subject, slot, low.get(slot), high.get(slot));
+        let proviso = |slot: &Slot| Proviso {
+            serves: vec![finding.subject.clone()],
+            slot: slot.clone(),
+            at_least: low.get(slot).cloned(),
+            at_most: high.get(slot).cloned(),
+            irreversible: None,
+            at_boot_only: None,
+        };
         slots.into_iter().map(proviso).collect()
     }
 
-    fn proviso(&self, wanted: &Subject, slot: &Slot, low: Option<&String>, high: Option<&String>) -> Proviso {
-        let below = low.and_then(|low| low.parse::<i128>().ok()).map(|low| (low - 1).to_string());
-        let ends = low.zip(below.as_ref());
+    /// Says what the running system does not take.
+    fn restrained(&self, proviso: Proviso) -> Proviso {
+        let low = proviso.at_least.clone();
+        let below = low.as_ref().and_then(|low| low.parse::<i128>().ok()).map(|low| (low - 1).to_string());
+        let Some((low, below)) = low.zip(below) else { return proviso };
+        let tunable = &proviso.slot.tunable;
         Proviso {
-            subject: wanted.clone(),
-            slot: slot.clone(),
-            at_least: low.cloned(),
-            at_most: high.cloned(),
-            irreversible: ends.and_then(|(low, below)| self.held_back(&slot.tunable, low, below)),
-            at_boot_only: ends.and_then(|(low, below)| self.held_back(&slot.tunable, below, low)),
+            irreversible: self.held_back(tunable, &low, &below),
+            at_boot_only: self.held_back(tunable, &below, &low),
+            ..proviso
         }
     }
 
     /// Returns a bound in the tunable's own unit; nothing where it has none there.
     fn native(&self, wanted: &Subject, limits: &Limits) -> Targets {
-        subject::solve(self.engine.backend, wanted, limits, &self.before()).unwrap_or_default()
+        let view = self.supposing(&self.before(), i128::min);
+        subject::solve(self.engine.backend, wanted, limits, &view).unwrap_or_default()
     }
 
     /// What would be refused if it had to be set.
@@ -197,7 +263,7 @@ impl<'a> Draft<'a> {
         let moves: Vec<Move> = provisos
             .iter()
             .filter_map(|proviso| {
-                let (slot, serves) = (proviso.slot.clone(), vec![proviso.subject.clone()]);
+                let (slot, serves) = (proviso.slot.clone(), proviso.serves.clone());
                 Some(Move { slot, value: proviso.at_least.clone()?, serves })
             })
             .collect();

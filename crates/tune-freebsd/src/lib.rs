@@ -12,6 +12,7 @@ mod ground;
 mod hazard;
 mod kernel;
 mod next_boot;
+mod own_files;
 mod permitted;
 mod persist;
 mod read;

@@ -19,7 +19,7 @@ const NAMESPACES: [&str; 3] = ["net.inet.", "net.inet6.", "kern.ipc."];
 /// Tells whether an effect is one that a plan for FreeBSD can contain.
 pub(crate) fn may_do(effect: &Effect) -> bool {
     match effect {
-        Effect::SetTunable { tunable, before, after, .. } => {
+        Effect::SetTunable { tunable, namespace: None, before, after } => {
             is_settable(tunable) && [before, after].iter().all(|text| is_integer(text))
         }
         Effect::ReplaceFile { path, before, after } => may_replace(path, before.as_ref(), after.as_ref()),
@@ -153,4 +153,167 @@ fn sets_ours(line: &[u8]) -> bool {
 fn loads_ours(line: &[u8]) -> bool {
     let name = std::str::from_utf8(line).ok().and_then(boot::loader_variable);
     name.is_some_and(|name| Catalog::of(System::FreeBsd).get(name).is_some_and(is_for_loader))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use tune_model::plan::Bytes;
+
+    const LINE: &str = "net.inet.tcp.finwait2_timeout=30000\n";
+    const FOREIGN: &str = "security.bsd.see_other_uids=0\n";
+
+    fn image(text: &str) -> FileImage {
+        FileImage {
+            content: Bytes(text.as_bytes().to_vec()),
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            attributes: Default::default(),
+        }
+    }
+
+    fn replace(path: &str, before: &str, after: &str) -> bool {
+        may_do(&Effect::ReplaceFile {
+            path: path.into(),
+            before: Some(image(before)),
+            after: Some(image(after)),
+        })
+    }
+
+    fn make(path: &str, after: FileImage) -> bool {
+        may_do(&Effect::ReplaceFile { path: path.into(), before: None, after: Some(after) })
+    }
+
+    fn block(lines: &str) -> String {
+        boot::mark(boot::BlockKind::Plain, lines)
+    }
+
+    #[test]
+    fn only_tunables_that_a_plan_sets() {
+        let set = |tunable: &str, after: &str| {
+            let (before, after) = ("60000".to_owned(), after.to_owned());
+            may_do(&Effect::SetTunable { tunable: tunable.to_owned(), namespace: None, before, after })
+        };
+        for allowed in [
+            "net.inet.tcp.finwait2_timeout",
+            "kern.ipc.nmbclusters",
+            "kern.maxfiles",
+            "net.inet.udp.maxdgram",
+            "kern.ipc.somaxconn",
+        ] {
+            assert!(set(allowed, "30000"), "{allowed}");
+        }
+        for planted in [
+            "kern.securelevel",
+            "kern.ipc.maxmbufmem",
+            "net.inet.tcp.tcbhashsize",
+            "kern.maxusers",
+            "security.bsd.see_other_uids",
+            "net.inet.",
+            "net.inet.a b",
+            "net.inet.tcp..x",
+            "net.inet.tcp.x=1",
+            "net.inet.tcp.x\nkern.securelevel",
+            "NET.INET.tcp.x",
+        ] {
+            assert!(!set(planted, "30000"), "{planted}");
+        }
+        for odd in ["", "-", "30s", "1 2", "30000\n", "0x10"] {
+            assert!(!set("net.inet.tcp.finwait2_timeout", odd), "{odd:?}");
+        }
+        assert!(set("net.inet.tcp.always_keepalive", "-1"));
+        let elsewhere = Effect::SetTunable {
+            tunable: "net.inet.tcp.msl".to_owned(),
+            namespace: Some(tune_model::plan::Namespace { name: String::new(), device: 1, inode: 1 }),
+            before: "1000".to_owned(),
+            after: "2000".to_owned(),
+        };
+        assert!(!may_do(&elsewhere));
+    }
+
+    #[test]
+    fn the_block_changes_and_nothing_around_it() {
+        let mine = "a.b=1\n";
+        assert!(make(BLOCK_FILE, image(&block(LINE))));
+        assert!(replace(BLOCK_FILE, mine, &format!("{mine}{}", block(LINE))));
+        assert!(replace(BLOCK_FILE, &format!("{mine}{}", block(LINE)), mine));
+        let taken = format!("{}{TAKEN_OVER}{LINE}", block(LINE));
+        assert!(replace(BLOCK_FILE, &format!("{}{LINE}", block(LINE)), &taken));
+        for (before, after) in [
+            (mine.to_owned(), block(LINE)),
+            (mine.to_owned(), format!("a.b=2\n{}", block(LINE))),
+            (mine.to_owned(), format!("{mine}{FOREIGN}")),
+            (mine.to_owned(), format!("{mine}{}", block(FOREIGN))),
+            (format!("{mine}{}", block(FOREIGN)), mine.to_owned()),
+            (mine.to_owned(), format!("{mine}# tune: begin\n{LINE}")),
+            (mine.to_owned(), format!("{mine}{}", block("net.inet.tcp.finwait2_timeout\n"))),
+            (mine.to_owned(), format!("{mine}{TAKEN_OVER}{FOREIGN}")),
+            (format!("{mine}{TAKEN_OVER}{FOREIGN}"), format!("{mine}{FOREIGN}")),
+            (mine.to_owned(), format!("{mine}net.inet.tcp.msl=1{}{FOREIGN}", " ".repeat(1023))),
+        ] {
+            assert!(!replace(BLOCK_FILE, &before, &after), "{before:?} {after:?}");
+        }
+        assert!(!make(BLOCK_FILE, image(FOREIGN)));
+    }
+
+    #[test]
+    fn the_loader_is_given_what_it_is_asked_for_only() {
+        let line = "kern.ipc.nmbclusters=\"65536\"\n";
+        assert!(make(LOADER_FILE, image(&format!("# web\n{line}"))));
+        assert!(replace(LOADER_FILE, line, "net.inet.tcp.tcbhashsize=\"2048\"\n"));
+        for planted in [
+            "exec=\"set boot_single=1\"\n",
+            "init_path=\"/tmp/x\"\n",
+            "evil_load=\"YES\"\n",
+            "loader_conf_files=\"/tmp/x\"\n",
+            "net.inet.tcp.finwait2_timeout=\"1\"\n",
+            "kern.ipc.nmbclusters\n",
+        ] {
+            assert!(!make(LOADER_FILE, image(planted)), "{planted}");
+            assert!(!replace(LOADER_FILE, planted, line), "{planted}");
+            assert!(!replace("/boot/loader.conf", line, planted), "{planted}");
+        }
+        assert!(replace("/boot/loader.conf", line, &format!("{TAKEN_OVER}{line}")));
+        assert!(replace(
+            "/boot/loader.conf.d/site.conf",
+            &format!("a=\"1\"\n{TAKEN_OVER}{line}"),
+            &format!("a=\"1\"\n{line}")
+        ));
+    }
+
+    #[test]
+    fn no_other_file_is_touched_and_none_changes_hands() {
+        let taken = format!("{TAKEN_OVER}{LINE}");
+        assert!(replace("/etc/sysctl.conf", LINE, &taken) && replace("/etc/sysctl.conf", &taken, LINE));
+        for planted in [
+            "/etc/master.passwd",
+            "/etc/rc.conf",
+            "/boot/defaults/loader.conf",
+            "/boot/device.hints",
+            "/boot/nextboot.conf",
+            "/boot/loader.conf.d/../loader.conf",
+            "/boot/loader.conf.d/sub/x.conf",
+            "/etc/../etc/sysctl.conf.d",
+            "/etc/sysctl.kld.d/x.conf",
+        ] {
+            assert!(!replace(planted, LINE, &taken), "{planted}");
+        }
+        let whole = |before: Option<FileImage>, after: Option<FileImage>| {
+            may_do(&Effect::ReplaceFile { path: "/etc/sysctl.conf".into(), before, after })
+        };
+        assert!(!whole(None, Some(image(LINE))) && !whole(Some(image(LINE)), None));
+        assert!(!whole(Some(image(LINE)), Some(FileImage { mode: 0o666, ..image(&taken) })));
+        assert!(!whole(Some(image(LINE)), Some(FileImage { uid: 1001, ..image(&taken) })));
+        let attributes = [("user.x".to_owned(), Bytes(Vec::new()))].into();
+        assert!(!whole(Some(image(LINE)), Some(FileImage { attributes, ..image(&taken) })));
+        for mode in [0o4755, 0o666, 0o664] {
+            assert!(!make(LOADER_FILE, FileImage { mode, ..image("# x\n") }), "{mode:o}");
+        }
+        assert!(!make(LOADER_FILE, FileImage { uid: 1001, ..image("# x\n") }));
+        let directory =
+            |path: &str| may_do(&Effect::Directory { path: path.into(), before: false, after: true });
+        assert!(directory(LOADER_DIRECTORY) && !directory("/etc/x") && !directory("/boot/loader.conf.d/x"));
+    }
 }

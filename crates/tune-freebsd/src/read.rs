@@ -9,7 +9,7 @@ use tune_model::reading::{Reading, Readings, Text, Unread};
 use tune_model::{Catalog, System, Tunable};
 
 use crate::boot::Jail;
-use crate::defaults::{Ground, Handed, at_start, number_of};
+use crate::defaults::{Ground, Handed, at_start, next_power_of_two, number_of};
 use crate::next_boot::{NextBoot, Predicted, Which};
 
 struct Reader<'a> {
@@ -44,10 +44,11 @@ impl Reader<'_> {
         described: Option<Description>,
     ) -> Reading {
         let row = Catalog::of(System::FreeBsd).get(name);
-        let boot = self.predict(name, Which::AsIs);
-        let without = self.predict(name, Which::WithoutTune);
-        let there = !matches!(text, Err(ReadError::Missing(_)));
-        let default = row.filter(|_| there).and_then(|row| at_start(row, &Handed::new(), self.ground));
+        let gone = matches!(text, Err(ReadError::Missing(_))).then(|| self.missing(name, row));
+        let default =
+            row.filter(|_| gone.is_none()).and_then(|row| at_start(row, &Handed::new(), self.ground));
+        let boot = self.predict(name, Which::AsIs, gone.as_deref());
+        let without = self.predict(name, Which::WithoutTune, gone.as_deref());
         let notes = self.next.as_ref().map(|next| next.notes(name)).unwrap_or_default();
         Reading {
             out_of_scope: self.out_of_scope(name, row, described),
@@ -62,10 +63,14 @@ impl Reader<'_> {
         }
     }
 
-    fn predict(&self, name: &str, which: Which) -> Predicted {
-        match &self.next {
-            Some(next) => next.predict(name, which),
-            None => Predicted { text: no_boot(self.host), source: None },
+    /// The next kernel is taken to be the one that runs: what it has not is not set.
+    fn predict(&self, name: &str, which: Which, gone: Option<&str>) -> Predicted {
+        match (&self.next, gone) {
+            (Some(_), Some(reason)) => {
+                Predicted { text: Err(Unread::Missing(reason.to_owned())), source: None }
+            }
+            (Some(next), None) => next.predict(name, which),
+            (None, _) => Predicted { text: no_boot(self.host), source: None },
         }
     }
 
@@ -169,9 +174,14 @@ fn no_boot(host: &dyn Host) -> Text {
     }))
 }
 
-/// Returns why a tunable would not hold a number: the kernel cuts what is longer than its type in silence.
+/// Returns why a tunable would not hold a number: the kernel cuts what is longer than its type in silence, and makes
+/// another size of a hash table.
 pub(crate) fn does_not_fit(host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
+    const TABLES: [&str; 2] = ["net.inet.tcp.tcbhashsize", "net.inet.tcp.syncache.hashsize"];
     let number: i128 = text.trim().parse().ok()?;
+    if TABLES.contains(&tunable) && next_power_of_two(number) != number {
+        return Some(format!("{tunable} = {number}: the kernel takes powers of two only, from 16 on"));
+    }
     let said = host.describe_tunables(&[tunable]).pop().flatten();
     if said.is_some_and(|said| said.value.is_none()) {
         return Some(format!("{tunable} holds no number"));

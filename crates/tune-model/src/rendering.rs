@@ -29,7 +29,7 @@ pub struct Assignment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proviso {
     /// What is bounded.
-    pub subject: Subject,
+    pub serves: Vec<Subject>,
     /// Where it is to be looked at.
     pub slot: Slot,
     /// The least number that satisfies.

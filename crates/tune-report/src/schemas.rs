@@ -211,7 +211,7 @@ fn rendered() -> RenderReport {
         Assignment { at_boot_only: text("it is read when the system starts"), ..assignment.clone() };
     let unknown = Assignment { tunable: "x.y".into(), default: None, ..assignment.clone() };
     let proviso = Proviso {
-        subject: subject(),
+        serves: vec![subject()],
         slot: Slot::field("net.ipv4.tcp_mem", 2),
         at_least: text("131072"),
         at_most: text("2097152"),

@@ -5,6 +5,7 @@
 mod block;
 mod future;
 mod loader_conf;
+mod loader_line;
 mod number;
 mod problem;
 mod rc_conf;
@@ -18,9 +19,11 @@ use std::path::Path;
 
 use tune_host::Files;
 
-pub(crate) use block::{BlockError, Kind as BlockKind, find, mark, put, unmarked, without};
+#[cfg(test)]
+pub(crate) use block::{Kind as BlockKind, mark};
+pub(crate) use block::{find, put, unmarked, without};
 pub(crate) use future::{Attempt, Future, Outcome, Predicted, Stage};
-pub(crate) use loader_conf::variable as loader_variable;
+pub(crate) use loader_line::variable as loader_variable;
 pub(crate) use rc_conf::sysrc;
 pub(crate) use simulate::Setup;
 pub(crate) use sources::Sources;

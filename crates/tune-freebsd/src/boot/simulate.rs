@@ -185,12 +185,21 @@ impl Boot<'_> {
     fn start(&mut self, row: &Tunable, given: &FromLoader<'_>, hidden: Option<&str>) {
         let name = row.name.as_str();
         let computed = row.default_rule.is_some();
-        let doubt = given.doubts.get(name).or_else(|| given.doubts.values().next().filter(|_| computed));
+        let spread = || given.doubts.iter().find(|(other, _)| computed && !self.stands_alone(other));
+        let doubt = given.doubts.get(name).or_else(|| spread().map(|(_, doubt)| doubt));
         match (hidden.filter(|_| row.loader || computed), doubt) {
             (Some(hidden), _) => self.future.lose(name, hidden.to_owned()),
             (None, Some(doubt)) => self.future.lose(name, doubt.clone()),
             (None, None) => self.start_from(row, given),
         }
+    }
+
+    /// Nothing is computed from what each network stack has of its own and can be set at any time.
+    fn stands_alone(&self, name: &str) -> bool {
+        self.setup
+            .rows
+            .get(name)
+            .is_some_and(|row| row.scope == Reach::Vnet && row.mutability == Mutability::Live)
     }
 
     fn start_from(&mut self, row: &Tunable, given: &FromLoader<'_>) {

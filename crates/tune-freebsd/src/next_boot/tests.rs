@@ -136,12 +136,14 @@ fn the_loader_decides_what_it_is_asked_for() {
 
 #[test]
 fn what_each_stack_has_of_its_own_is_asked_for_by_later_kernels_only() {
-    let files = host(&[("/boot/loader.conf", "net.inet.tcp.sack.enable=\"0\"\n")]);
+    let loader = format!("{MBUFS}net.inet.tcp.sack.enable=\"0\"\n");
+    let files = host(&[("/boot/loader.conf", &loader)]);
     for (release, shown) in [(1_300_139, "1"), (1_500_068, "0"), (1_402_000, "?")] {
         let ground = Ground { release: Some(release), ..ground() };
         let host = FakeHost::new().with_files(files.clone());
         let next = NextBoot::of(&host, &ScopeClaims::default(), &ground, Jail::None).unwrap();
         assert!(told(&next, "net.inet.tcp.sack.enable").0.starts_with(shown), "{release}");
+        assert_eq!(told(&next, "kern.ipc.nmbjumbop").0, "500", "{release}");
     }
 }
 

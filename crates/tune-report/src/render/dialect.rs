@@ -1,12 +1,12 @@
 //! How a system is told things natively: its command, its files, and how a line of each looks.
 
-use tune_model::{Catalog, Mutability, Slot, System};
+use tune_model::{Catalog, Mutability, Slot, System, Tunable};
 
 use crate::verdict::quoted;
 
 /// A file that sets tunables at boot.
 #[derive(Debug)]
-pub(crate) struct BootFile {
+pub(super) struct BootFile {
     /// The file.
     pub path: &'static str,
     /// Other lines may stand in it: ours are added at its end.
@@ -29,12 +29,18 @@ impl BootFile {
 
 /// How one system is told things.
 #[derive(Debug)]
-pub(crate) struct Dialect {
+pub(super) struct Dialect {
     system: System,
     /// The system's name in a sentence.
     pub title: &'static str,
+    /// The oldest release that is supported.
+    oldest: (u32, u32),
+    /// The command that shows tunables and passes over those that are not there.
+    pub look: &'static str,
     /// The command that sets a tunable, before its name.
     set: &'static str,
+    /// The same, passing over a tunable that is not there.
+    set_if_there: &'static str,
     /// Where lines may stand that set the same.
     pub elsewhere: &'static [&'static str],
     files: &'static [BootFile],
@@ -43,7 +49,10 @@ pub(crate) struct Dialect {
 const LINUX: Dialect = Dialect {
     system: System::Linux,
     title: "Linux",
+    oldest: (4, 19),
+    look: "sysctl -e",
     set: "sysctl -w ",
+    set_if_there: "sysctl -e -w ",
     elsewhere: &[
         "/etc/sysctl.conf",
         "/etc/sysctl.d",
@@ -65,7 +74,10 @@ const LINUX: Dialect = Dialect {
 const FREEBSD: Dialect = Dialect {
     system: System::FreeBsd,
     title: "FreeBSD",
+    oldest: (13, 0),
+    look: "sysctl -i",
     set: "sysctl ",
+    set_if_there: "sysctl -i ",
     elsewhere: &[
         "/etc/sysctl.conf",
         "/etc/sysctl.conf.local",
@@ -103,37 +115,67 @@ impl Dialect {
 
     /// Returns the command that sets a tunable of the running kernel.
     pub fn command(&self, tunable: &str, value: &str) -> String {
-        format!("{}{}", self.set, quoted(&format!("{tunable}={value}")))
+        let set = if self.presence(tunable).is_some() { self.set_if_there } else { self.set };
+        format!("{set}{}", quoted(&format!("{tunable}={value}")))
+    }
+
+    /// Says on which hosts a tunable is there, where it is not on all.
+    pub fn presence(&self, tunable: &str) -> Option<String> {
+        let row = self.row(tunable)?;
+        let newer = row.since.as_ref().filter(|since| numbers(since) > Some(self.oldest));
+        let (name, title) = (&row.name, self.title);
+        match (&row.module, &row.until, newer) {
+            (Some(module), ..) => Some(format!("{name} is there only while the module {module} is loaded.")),
+            (_, Some(until), _) => Some(format!("{name} is gone after {title} {until}.")),
+            (_, _, Some(since)) => Some(format!("{name} is there since {title} {since}.")),
+            _ => None,
+        }
     }
 
     /// Returns what raises a number to the least it may be where it is lower, other fields staying as they are: now,
     /// unless the running kernel cannot, and for the next boot.
     pub fn raise(&self, slot: &Slot, least: &str, now: bool) -> Vec<String> {
-        let (tunable, file) = (&slot.tunable, self.file_for(&slot.tunable));
-        let (number, value) = match slot.field {
-            None => (format!("$(sysctl -n {tunable})"), least.to_owned()),
-            Some(field) => {
-                let kept = |at| if at == field { least.to_owned() } else { format!("${}", at + 1) };
-                (format!("${}", field + 1), self.whole(tunable, kept))
-            }
+        let file = self.file_for(&slot.tunable);
+        let value = self.kept(slot, least);
+        let set = now.then(|| format!("  {} &&", self.set(&slot.tunable, &value)));
+        let line = file.line(&slot.tunable, &value).replace('"', "\\\"");
+        let keep = [format!("  echo \"{line}\" \\"), format!("    >> {}", file.limits)];
+        self.where_lower(slot, least, set.into_iter().chain(keep))
+    }
+
+    /// Returns what raises a number of the running kernel where it is lower.
+    pub fn raise_now(&self, slot: &Slot, least: &str) -> Vec<String> {
+        let set = self.set(&slot.tunable, &self.kept(slot, least));
+        self.where_lower(slot, least, [format!("  {set}")])
+    }
+
+    fn set(&self, tunable: &str, value: &str) -> String {
+        format!("{}\"{tunable}={value}\"", self.set)
+    }
+
+    /// Returns a tunable's text with one number replaced and the others as they have been read.
+    fn kept(&self, slot: &Slot, number: &str) -> String {
+        let Some(field) = slot.field else { return number.to_owned() };
+        let width = self.row(&slot.tunable).map_or(field + 1, Tunable::width);
+        let word = |at| if at == field { number.to_owned() } else { format!("${}", at + 1) };
+        (0..width).map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    fn where_lower(&self, slot: &Slot, least: &str, then: impl IntoIterator<Item = String>) -> Vec<String> {
+        // What is not there is not too low.
+        let absent = self.presence(&slot.tunable).map(|_| format!(" || echo {least}")).unwrap_or_default();
+        let read = format!("$(sysctl -n {}{absent})", slot.tunable);
+        let (before, number) = match slot.field {
+            None => (None, read),
+            Some(field) => (Some(format!("set -- {read}")), format!("${}", field + 1)),
         };
-        let read = slot.field.map(|_| format!("set -- $(sysctl -n {tunable})"));
-        let set = now.then(|| format!("  {}\"{tunable}={value}\" &&", self.set));
-        let line = file.line(tunable, &value).replace('"', "\\\"");
         let condition = format!("if [ \"{number}\" -lt {least} ]; then");
-        let keep = [format!("  echo \"{line}\" \\"), format!("    >> {}", file.limits), "fi".to_owned()];
-        read.into_iter().chain([condition]).chain(set).chain(keep).collect()
+        before.into_iter().chain([condition]).chain(then).chain(["fi".to_owned()]).collect()
     }
 
     /// Returns what is known of a tunable.
-    pub fn row(&self, tunable: &str) -> Option<&'static tune_model::Tunable> {
+    pub fn row(&self, tunable: &str) -> Option<&'static Tunable> {
         Catalog::of(self.system).get(tunable)
-    }
-
-    /// Returns the text of a tunable with several fields, each made by its number.
-    pub fn whole(&self, tunable: &str, field: impl Fn(usize) -> String) -> String {
-        let width = self.row(tunable).map_or(1, tune_model::Tunable::width);
-        (0..width).map(field).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns what is known of a boot file.
@@ -149,8 +191,15 @@ impl Dialect {
     }
 }
 
+/// Returns the numbers of a release such as `14.1`.
+fn numbers(release: &str) -> Option<(u32, u32)> {
+    let (major, minor) = release.split_once('.').unwrap_or((release, "0"));
+    let minor = minor.split('.').next().unwrap_or("0");
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
 /// Returns the tunable that a line of a boot file sets.
-pub(crate) fn set_by(line: &str) -> Option<&str> {
+pub(super) fn set_by(line: &str) -> Option<&str> {
     let name = line.split_once('=')?.0.trim();
     (!name.starts_with('#')).then_some(name)
 }

@@ -5,11 +5,12 @@ use tune_model::finding::ProfileRef;
 use tune_model::rendering::{Assignment, Proviso};
 use tune_model::{Effective, Finding, Quantity, Subject, TakesHold};
 
-use crate::render::RenderReport;
+use super::RenderReport;
+use super::files::NativeFile;
 
 /// A rendered plan as its document shows it.
 #[derive(Debug, Serialize)]
-pub(crate) struct RenderDocument<'a> {
+pub(super) struct RenderDocument<'a> {
     system: String,
     ram: Option<Quantity>,
     profiles: Vec<&'a ProfileRef>,
@@ -50,7 +51,6 @@ struct Served<'a> {
 
 #[derive(Debug, Serialize)]
 struct ProvisoDocument<'a> {
-    setting: &'a Subject,
     tunable: &'a str,
     field: Option<usize>,
     at_least: Option<&'a str>,
@@ -59,16 +59,14 @@ struct ProvisoDocument<'a> {
     command: Option<String>,
     irreversible: Option<&'a str>,
     at_boot_only: Option<&'a str>,
+    serves: &'a [Subject],
 }
 
 impl<'a> RenderDocument<'a> {
-    pub(crate) fn of(report: &'a RenderReport) -> Self {
+    pub(super) fn of(report: &'a RenderReport) -> Self {
         let rendering = &report.rendering;
-        let file = |file: crate::render::NativeFile| FileDocument {
-            path: file.path,
-            append: file.shared,
-            content: file.content,
-        };
+        let file =
+            |file: NativeFile| FileDocument { path: file.path, append: file.shared, content: file.content };
         let at_boot = |line: &Assignment| line.at_boot_only.is_some();
         Self {
             system: rendering.system.to_string(),
@@ -100,7 +98,7 @@ fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocumen
         value: &line.value,
         default: line.default.as_deref(),
         takes_hold: dialect.row(&line.tunable).map(|row| row.takes_hold),
-        command: line.at_boot_only.is_none().then(|| dialect.command(&line.tunable, &line.value)),
+        command: line.at_boot_only.is_none().then(|| report.command(line).join("\n")),
         undo: undo.map(|default| dialect.command(&line.tunable, default)),
         irreversible: line.irreversible.as_deref(),
         at_boot_only: line.at_boot_only.as_deref(),
@@ -110,10 +108,9 @@ fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocumen
 
 fn proviso<'a>(report: &'a RenderReport, open: &'a Proviso) -> ProvisoDocument<'a> {
     let dialect = report.dialect();
-    let Proviso { subject, slot, at_least, at_most, .. } = open;
+    let Proviso { serves, slot, at_least, at_most, .. } = open;
     let raise = |least: &String| dialect.raise(slot, least, open.at_boot_only.is_none()).join("\n");
     ProvisoDocument {
-        setting: subject,
         tunable: &slot.tunable,
         field: slot.field,
         at_least: at_least.as_deref(),
@@ -122,5 +119,6 @@ fn proviso<'a>(report: &'a RenderReport, open: &'a Proviso) -> ProvisoDocument<'
         command: at_least.as_ref().map(raise),
         irreversible: open.irreversible.as_deref(),
         at_boot_only: open.at_boot_only.as_deref(),
+        serves,
     }
 }
