@@ -53,7 +53,10 @@ impl Start<'_> {
         let said = self.handed.get(&row.name).copied().filter(|_| row.loader);
         match row.default_rule.as_deref() {
             Some(rule) => self.by_rule(rule, said),
-            None => said.or_else(|| self.constant(row)),
+            // Another number of buckets than a power of two is not used.
+            None => said
+                .filter(|said| row.unit != "buckets" || is_power_of_two(*said))
+                .or_else(|| self.constant(row)),
         }
     }
 
@@ -96,10 +99,9 @@ impl Start<'_> {
             "hz" => said.or_else(|| self.ground.virtual_machine.map(|guest| if guest { 100 } else { 1000 })),
             "syncache-cachelimit" => positive(said).or_else(|| {
                 let entries = |name| self.named(name);
-                Some(
-                    entries("net.inet.tcp.syncache.hashsize")?
-                        * entries("net.inet.tcp.syncache.bucketlimit")?,
-                )
+                let all = entries("net.inet.tcp.syncache.hashsize")?
+                    * entries("net.inet.tcp.syncache.bucketlimit")?;
+                Some(all).filter(|all| *all <= u32::MAX.into())
             }),
             "tcbhashsize" => positive(said)
                 .map(next_power_of_two)
@@ -132,6 +134,10 @@ impl Start<'_> {
 
 fn positive(said: Option<i128>) -> Option<i128> {
     said.filter(|said| *said > 0)
+}
+
+const fn is_power_of_two(number: i128) -> bool {
+    number > 0 && number & (number - 1) == 0
 }
 
 /// One for each 2 MiB, above 384 one for each 16 MiB.

@@ -5,6 +5,7 @@
 //! that say so; nothing succeeds by being unknown.
 
 pub mod cases;
+pub mod guest;
 pub mod home;
 pub mod kernel;
 pub mod loader;
@@ -17,6 +18,7 @@ pub mod table;
 pub mod tool;
 pub mod tree;
 
+pub use guest::Guest;
 pub use home::{Home, Model};
 pub use kernel::{Caller, Cause, Jail, Kernel, Refusal};
 pub use machine::{FakeDoors, FakeFreeBsd};
