@@ -60,12 +60,26 @@ impl Settlement<'_> {
             self.settle_boot(&mut settled);
         }
         for layer in [Layer::Runtime, Layer::Boot] {
+            self.drop_idle(layer);
             self.after.layer_mut(layer).retain(|_, holding| !holding.claims.is_empty());
         }
         // What cannot be taken back comes last, when nothing else can fail any more.
         settled.steps.sort_by_key(|step| step.irreversible.is_some());
         settled.after = self.after;
         settled
+    }
+
+    /// Drops claims on slots that would have had to change first, and did not have to.
+    fn drop_idle(&mut self, layer: Layer) {
+        for (slot, holding) in self.after.layer_mut(layer) {
+            let idle = match layer {
+                Layer::Runtime => holding.held == holding.original,
+                Layer::Boot => holding.held.is_none(),
+            };
+            if idle {
+                holding.claims.retain(|claim| subject::is_made_of(self.backend, &claim.subject, slot));
+            }
+        }
     }
 
     /// What is made of the same slots changes together, and starts again together where a claim is lost.

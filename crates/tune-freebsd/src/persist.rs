@@ -16,7 +16,7 @@ use tune_model::plan::{Bytes, FileImage};
 use tune_model::tunable::same_value;
 use tune_model::{Effect, Readings, Slot};
 
-use crate::boot::{Future, Jail, Setup, Sources};
+use crate::boot::{Future, Jail, Problem, Setup, Sources};
 use crate::defaults::Ground;
 use crate::next_boot;
 use crate::own_files::{HOMES, Home, Wanted};
@@ -86,9 +86,7 @@ pub(crate) fn persist(
     let future = draft.resolve();
     draft.changes(&future, readings);
     draft.effects();
-    if !draft.changed.is_empty() {
-        draft.out.warnings.extend(sources.assumed.iter().map(ToString::to_string));
-    }
+    draft.out.warnings.extend(draft.assumptions(&sources));
     draft.out
 }
 
@@ -173,6 +171,15 @@ impl Draft<'_> {
         if content != after {
             self.put(path, after);
         }
+    }
+
+    /// Says what is assumed of those who read the files that change.
+    fn assumptions(&self, sources: &Sources) -> Vec<String> {
+        let of_the_loader = |path: &Path| path.starts_with(BOOT);
+        let concerned = |problem: &&Problem| {
+            self.changed.iter().any(|path| of_the_loader(path) == of_the_loader(&problem.file))
+        };
+        sources.assumed.iter().filter(concerned).map(ToString::to_string).collect()
     }
 
     fn put(&mut self, path: &Path, content: Option<Vec<u8>>) {

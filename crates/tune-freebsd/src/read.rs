@@ -47,18 +47,29 @@ impl Reader<'_> {
         let gone = matches!(text, Err(ReadError::Missing(_))).then(|| self.missing(name, row));
         let default =
             row.filter(|_| gone.is_none()).and_then(|row| at_start(row, &Handed::new(), self.ground));
-        let boot = self.predict(name, Which::AsIs, gone.as_deref());
-        let without = self.predict(name, Which::WithoutTune, gone.as_deref());
+        let out_of_scope = if gone.is_some() { None } else { self.out_of_scope(name, row, described) };
+        let mutability = described.map(|described| mutability(row, described));
+        let live = text.map_err(|error| self.unread(&error, row));
+        // A jail that is started anew finds on its host what it finds now.
+        let kept = self.jail == Jail::Vnet
+            && (out_of_scope.is_some() || matches!(mutability, Some(Mutability::Boot | Mutability::Fixed)));
+        let predict = |which| {
+            if kept {
+                return Predicted { text: live.clone(), source: None };
+            }
+            self.predict(name, which, gone.as_deref())
+        };
+        let (boot, without) = (predict(Which::AsIs), predict(Which::WithoutTune));
         let notes = self.next.as_ref().map(|next| next.notes(name)).unwrap_or_default();
         Reading {
-            out_of_scope: self.out_of_scope(name, row, described),
-            live: text.map_err(|error| self.unread(&error, row)),
             boot: boot.text,
             boot_source: boot.source,
             boot_without_tune: without.text,
             boot_without_tune_source: without.source,
             default: default.map(|number| number.to_string()),
-            mutability: described.map(|described| mutability(row, described)),
+            out_of_scope,
+            mutability,
+            live,
             notes,
         }
     }

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use tune_host::Files;
 
-use problem::Problem;
+pub(crate) use problem::Problem;
 
 #[cfg(test)]
 pub(crate) use block::{Kind as BlockKind, mark};

@@ -304,7 +304,7 @@ fn what_cannot_be_told_is_a_doubt() {
     assert!(refused.overrides[0].doubt.as_ref().unwrap().contains("less than a tick"));
     let bare = Site::on(FakeHost::new().with_directory("/etc"));
     let assumed = bare.plan(&[(TIMEOUT, "30000")], PLAIN);
-    assert_eq!((assumed.effects.len(), assumed.overrides.len(), assumed.warnings.len()), (1, 0, 2));
+    assert_eq!((assumed.effects.len(), assumed.overrides.len(), assumed.warnings.len()), (1, 0, 1));
     let no_loader = bare.plan(&[(CLUSTERS, "200000")], PLAIN);
     assert!(no_loader.effects.is_empty() && no_loader.overrides[0].doubt.is_some());
 }
