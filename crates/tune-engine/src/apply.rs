@@ -63,9 +63,20 @@ impl Engine<'_> {
         plan.refusals.extend(settled.refusals);
         plan.refusals.extend(plan.steps.iter().filter_map(|step| cannot_be_undone(step, options)));
         plan.warnings.extend(settled.warnings);
-        plan.refusals.dedup();
+        plan.refusals = unique(plan.refusals);
         Ok(plan)
     }
+}
+
+/// The same reason may stand against both layers.
+fn unique(refusals: Vec<Refusal>) -> Vec<Refusal> {
+    let mut found: Vec<Refusal> = Vec::new();
+    for refusal in refusals {
+        if !found.contains(&refusal) {
+            found.push(refusal);
+        }
+    }
+    found
 }
 
 /// A layer that is to be left alone is not what the plan is judged by.

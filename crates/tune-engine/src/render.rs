@@ -67,7 +67,7 @@ fn selected(profiles: &[Profile], options: &Options) -> Vec<Profile> {
 }
 
 /// Returns a tunable's text with single spaces between its fields.
-fn spaced(text: String) -> String {
+fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -109,8 +109,8 @@ impl<'a> Draft<'a> {
         }
         let (before, after) = (self.before(), self.after());
         let assignment = |(tunable, serves): (&str, BTreeSet<Subject>)| {
-            let value = after.text(tunable).map(spaced).unwrap_or_default();
-            let default = before.text(tunable).map(spaced).ok();
+            let value = after.text(tunable).map(|text| spaced(&text)).unwrap_or_default();
+            let default = before.text(tunable).map(|text| spaced(&text)).ok();
             let way = |from: &Option<String>, to: &str| self.held_back(tunable, from.as_deref()?, to);
             Assignment {
                 tunable: tunable.to_owned(),

@@ -32,7 +32,7 @@ impl NextBoot {
     /// Reads the boot files; `None` where nothing is set at boot.
     pub(crate) fn of(host: &dyn Host, claims: &ScopeClaims, ground: &Ground, jail: Jail) -> Option<Self> {
         let files = host.files();
-        if jail == Jail::Shared || !boot::applies_settings(files) {
+        if jail == Jail::Shared {
             return None;
         }
         let overlay = without_tune(files, claims);

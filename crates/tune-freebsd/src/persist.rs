@@ -16,11 +16,14 @@ use tune_model::plan::{Bytes, FileImage};
 use tune_model::tunable::same_value;
 use tune_model::{Effect, Readings, Slot};
 
-use crate::boot::{self, Future, Jail, Setup, Sources};
+use crate::boot::{Future, Jail, Setup, Sources};
 use crate::defaults::Ground;
 use crate::next_boot;
 use crate::own_files::{HOMES, Home, Wanted};
 use crate::permitted::{LOADER_DIRECTORY, LOADER_FILE};
+
+/// Where everything of the boot loader is.
+const BOOT: &str = "/boot";
 
 /// What is to become of the boot files.
 #[derive(Clone, Copy)]
@@ -83,6 +86,9 @@ pub(crate) fn persist(
     let future = draft.resolve();
     draft.changes(&future, readings);
     draft.effects();
+    if !draft.changed.is_empty() {
+        draft.out.warnings.extend(sources.assumed.iter().map(ToString::to_string));
+    }
     draft.out
 }
 
@@ -180,8 +186,8 @@ impl Draft<'_> {
         if home == Home::Loader && self.setup.jail != Jail::None {
             return Some("the files of the loader belong to the host of this jail".to_owned());
         }
-        if !boot::applies_settings(files) {
-            return Some("nothing applies settings at boot here".to_owned());
+        if home == Home::Loader && files.kind(Path::new(BOOT)).is_err() {
+            return Some(format!("{BOOT} is not there, and nothing of the loader's"));
         }
         if is_link(files, path) {
             return Some(format!("{} is a symbolic link, which tune does not write through", path.display()));

@@ -4,14 +4,14 @@ use tune_host::Host;
 use tune_host::backend::{BootLine, BootStory};
 use tune_model::Place;
 
-use crate::boot::{self, Attempt, Future, Jail, Outcome, Sources, Stage};
+use crate::boot::{Attempt, Future, Jail, Outcome, Sources, Stage};
 use crate::defaults::Ground;
 use crate::next_boot::setup;
 
 /// Tells how the next boot comes to the value of a tunable.
 pub(crate) fn tell(host: &dyn Host, (ground, jail): (&Ground, Jail), tunable: &str) -> BootStory {
     let files = host.files();
-    if jail == Jail::Shared || !boot::applies_settings(files) {
+    if jail == Jail::Shared {
         return BootStory::default();
     }
     let sources = Sources::read(files, jail);
@@ -134,7 +134,9 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_story_where_nothing_is_set_at_boot() {
-        assert_eq!(story(MemoryFiles::default(), "net.inet.tcp.msl"), BootStory::default());
+    fn what_is_assumed_is_told() {
+        let story = story(MemoryFiles::default(), "net.inet.tcp.msl");
+        assert_eq!(story.problems.len(), 2);
+        assert!(story.problems.iter().all(|problem| problem.ends_with("is assumed")), "{story:?}");
     }
 }

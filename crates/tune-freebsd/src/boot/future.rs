@@ -90,7 +90,8 @@ pub(crate) struct Future {
 impl Future {
     /// Takes over what is wrong with the files.
     pub(super) fn see(&mut self, sources: &Sources) {
-        self.problems.extend(sources.loader.problems.iter().chain(&sources.sysctl.problems).cloned());
+        let found = sources.assumed.iter().chain(&sources.loader.problems).chain(&sources.sysctl.problems);
+        self.problems.extend(found.cloned());
         self.loader_files.clone_from(&sources.loader.files);
         let hiding = sources.sysctl.problems.iter().find(|problem| problem.hides);
         self.blind = hiding.map(ToString::to_string);

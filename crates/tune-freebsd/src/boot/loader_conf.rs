@@ -66,7 +66,11 @@ impl Loader {
             once: false,
             found: Self::default(),
         };
-        reader.follow(Path::new(DEFAULTS));
+        if no_lists(files).is_some() {
+            reader.found.lines.extend(stock_lists());
+            reader.more = Some(STOCK_FILES.to_owned());
+        }
+        reader.begin();
         reader.directories();
         for file in words(reader.variable("local_loader_conf_files")) {
             reader.follow(&file);
@@ -113,6 +117,30 @@ impl Loader {
     }
 }
 
+/// What a stock first file names, of 14.1 and later.
+const STOCK_FILES: &str = "/boot/device.hints /boot/loader.conf";
+const STOCK_DIRECTORIES: &str = "/boot/loader.conf.d";
+const STOCK_LOCAL_FILES: &str = "/boot/loader.conf.local";
+
+/// Says that the file which names all others is not there. The lists of a stock one are then assumed: a kernel may be
+/// loaded by something else, which keeps to them.
+pub(super) fn no_lists(files: &dyn Files) -> Option<Problem> {
+    let missing = matches!(files.read(Path::new(DEFAULTS)), Err(FileError::Missing(_)));
+    let what = "is not there; that the loader reads the usual files is assumed";
+    missing.then(|| Problem { file: DEFAULTS.into(), line: None, what: what.to_owned(), hides: false })
+}
+
+fn stock_lists() -> impl Iterator<Item = LoaderLine> {
+    let lists = [("loader_conf_dirs", STOCK_DIRECTORIES), ("local_loader_conf_files", STOCK_LOCAL_FILES)];
+    lists.into_iter().map(|(name, value)| LoaderLine {
+        place: Place { file: DEFAULTS.into(), line: 0 },
+        name: name.to_owned(),
+        value: Ok(value.to_owned()),
+        directory: None,
+        once: false,
+    })
+}
+
 struct Reader<'a> {
     files: &'a dyn Files,
     seen: BTreeSet<PathBuf>,
@@ -124,6 +152,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads the first file; where there is none, those that a stock one names.
+    fn begin(&mut self) {
+        let files = words(self.more.take());
+        self.follow(Path::new(DEFAULTS));
+        for file in files {
+            self.follow(&file);
+        }
+    }
+
     /// Reads a file once, and then those that it names.
     fn follow(&mut self, file: &Path) {
         if !self.seen.insert(file.to_owned()) {

@@ -19,6 +19,8 @@ use std::path::Path;
 
 use tune_host::Files;
 
+use problem::Problem;
+
 #[cfg(test)]
 pub(crate) use block::{Kind as BlockKind, mark};
 pub(crate) use block::{find, put, unmarked, without};
@@ -46,9 +48,12 @@ const SYSCTL_SCRIPT: &str = "/etc/rc.d/sysctl";
 /// The script that does so again when everything else is up.
 const AGAIN_SCRIPT: &str = "/etc/rc.d/sysctl_lastload";
 
-/// Tells whether something applies settings when the system starts.
-pub(crate) fn applies_settings(files: &dyn Files) -> bool {
-    files.kind(Path::new(SYSCTL_SCRIPT)).is_ok()
+/// Says that the script which applies the files of sysctl(8) is not where every release has it. That they are applied
+/// all the same is assumed: somebody who starts a system in another way reads the usual files too.
+pub(crate) fn no_script(files: &dyn Files) -> Option<Problem> {
+    let missing = files.kind(Path::new(SYSCTL_SCRIPT)).is_err();
+    let what = "is not there; that the files of sysctl(8) are applied at boot is assumed";
+    missing.then(|| Problem { file: SYSCTL_SCRIPT.into(), line: None, what: what.to_owned(), hides: false })
 }
 
 /// Tells whether the files of sysctl(8) are applied a second time.

@@ -254,9 +254,16 @@ fn without_the_second_reading_rc_conf_has_the_last_word() {
 }
 
 #[test]
-fn nothing_is_applied_where_the_script_is_not_there() {
-    let host = FakeHost::new().with_file("/etc/sysctl.conf", "net.inet.tcp.finwait2_timeout=30000\n");
-    assert!(NextBoot::of(&host, &ScopeClaims::default(), &ground(), Jail::None).is_none());
+fn the_usual_files_are_taken_to_be_read_where_nothing_names_them() {
+    let lines = [
+        ("/etc/sysctl.conf", "net.inet.tcp.finwait2_timeout=30000\n"),
+        ("/boot/loader.conf.d/a.conf", "kern.ipc.nmbclusters=\"1000\"\n"),
+    ];
+    let host = lines.iter().fold(FakeHost::new(), |host, (path, text)| host.with_file(path, text));
+    let next = NextBoot::of(&host, &ScopeClaims::default(), &ground(), Jail::None).unwrap();
+    assert_eq!(told(&next, "net.inet.tcp.finwait2_timeout").0, "30000");
+    assert_eq!(told(&next, "kern.ipc.nmbclusters").0, "1000");
+    assert!(NextBoot::of(&host, &ScopeClaims::default(), &ground(), Jail::Shared).is_none());
 }
 
 #[test]

@@ -302,8 +302,11 @@ fn what_cannot_be_told_is_a_doubt() {
     assert!(planned.overrides[0].doubt.as_ref().unwrap().contains("symbolic link"));
     let refused = Site::of(&[]).plan(&[(TIMEOUT, "5")], PLAIN);
     assert!(refused.overrides[0].doubt.as_ref().unwrap().contains("less than a tick"));
-    let nothing = Site::on(FakeHost::new().with_directory("/etc")).plan(&[(TIMEOUT, "30000")], PLAIN);
-    assert!(nothing.effects.is_empty() && nothing.overrides[0].doubt.is_some());
+    let bare = Site::on(FakeHost::new().with_directory("/etc"));
+    let assumed = bare.plan(&[(TIMEOUT, "30000")], PLAIN);
+    assert_eq!((assumed.effects.len(), assumed.overrides.len(), assumed.warnings.len()), (1, 0, 2));
+    let no_loader = bare.plan(&[(CLUSTERS, "200000")], PLAIN);
+    assert!(no_loader.effects.is_empty() && no_loader.overrides[0].doubt.is_some());
 }
 
 #[test]

@@ -157,6 +157,7 @@ fn factor(unit: &str, amount: &Quantity) -> Option<i128> {
 fn shipped(finding: &Finding) -> String {
     match &finding.boot_effective {
         Effective::Unknown(_) => String::new(),
+        shipped if shipped.to_string().is_empty() => "; empty as shipped".to_owned(),
         shipped => format!("; as shipped {shipped}"),
     }
 }
