@@ -8,7 +8,7 @@ use tune_model::finding::Finding;
 use tune_model::plan::{Plan, Refusal, RefusalKind};
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings, Unread};
-use tune_model::{Effect, Slot, Status, Step, Subject, Verdict};
+use tune_model::{Effect, Effective, Slot, Status, Step, Subject, Verdict};
 
 use crate::options::{Held, Options};
 use crate::settle::{Settlement, needed_tunables};
@@ -209,7 +209,13 @@ fn layers(finding: &Finding, warnings: &mut Vec<String>) -> BTreeSet<Layer> {
 }
 
 fn reason(finding: &Finding) -> String {
-    finding.tunables.iter().find_map(|tunable| tunable.reason.clone()).unwrap_or_default()
+    let of_tunables = finding.tunables.iter().find_map(|tunable| tunable.reason.clone());
+    let unknown = |value: &Effective| match value {
+        Effective::Unknown(reason) => Some(reason.clone()),
+        _ => None,
+    };
+    let computed = || [&finding.effective, &finding.boot_effective].into_iter().find_map(unknown);
+    of_tunables.or_else(computed).unwrap_or_default()
 }
 
 /// A private network namespace over the host's files: a boot file written there would change the host.
