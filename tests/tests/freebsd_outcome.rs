@@ -102,3 +102,18 @@ fn nothing_is_tried_in_a_jail_on_what_belongs_to_the_host() {
     let tally = live("native, in a jail with a network stack", own, |matrix| native(matrix, 7));
     assert!(tally.changed > 100 && tally.out_of_scope > 100, "{tally}");
 }
+
+#[test]
+fn a_value_for_the_next_boot_is_there_after_a_restart() {
+    for (release, one_in) in [(Release::Fifteen, 4), (Release::Fourteen, 13), (Release::Thirteen, 13)] {
+        let tally = boot(&format!("boot, {release:?}"), Model::of(release), |matrix| native(matrix, one_in));
+        assert!(tally.changed > 60 && tally.foretold[0] > tally.foretold[1] * 10, "{tally}");
+    }
+}
+
+#[test]
+fn a_portable_value_for_the_next_boot_is_there_after_a_restart() {
+    let cases = |_: &Matrix| outcome_cases::of_settings().into_iter().step_by(5).collect();
+    let tally = boot("boot, portable", Model::of(Release::Fifteen), cases);
+    assert!(tally.changed > 100, "{tally}");
+}

@@ -209,12 +209,13 @@ fn layers(finding: &Finding, warnings: &mut Vec<String>) -> BTreeSet<Layer> {
 }
 
 fn reason(finding: &Finding) -> String {
-    let unread = finding.tunables.iter().find_map(|tunable| tunable.reason.clone());
-    let unknown = || match &finding.boot_effective {
-        Effective::Unknown(reason) => reason.clone(),
-        _ => String::new(),
+    let of_tunables = finding.tunables.iter().find_map(|tunable| tunable.reason.clone());
+    let unknown = |value: &Effective| match value {
+        Effective::Unknown(reason) => Some(reason.clone()),
+        _ => None,
     };
-    unread.unwrap_or_else(unknown)
+    let computed = || [&finding.effective, &finding.boot_effective].into_iter().find_map(unknown);
+    of_tunables.or_else(computed).unwrap_or_default()
 }
 
 /// A private network namespace over the host's files: a boot file written there would change the host.

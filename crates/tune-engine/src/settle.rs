@@ -337,6 +337,9 @@ impl Settlement<'_> {
     /// Refuses to hold a value whose line could not be written whole.
     fn untold(&self, slot: &Slot, view: &View<'_>, serves: &[Subject]) -> Option<Refusal> {
         let unread = view.part(slot).err()?;
+        // What may have to change beside it needs no line where it does not.
+        let is_own = |subject: &Subject| subject::provision(self.backend, subject).slots().contains(slot);
+        serves.iter().find(|subject| is_own(subject))?;
         self.after.boot.get(slot).filter(|holding| !holding.claims.is_empty())?;
         let subject = serves.first().cloned();
         let hints = subject.iter().map(|subject| format!("leave it out: --except {subject}")).collect();

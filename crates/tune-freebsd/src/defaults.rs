@@ -56,8 +56,13 @@ impl Start<'_> {
             // Another number of buckets than a power of two is not used.
             None => said
                 .filter(|said| row.unit != "buckets" || is_power_of_two(*said))
-                .or_else(|| self.constant(row)),
+                .or_else(|| self.constant(row).filter(|default| self.is_whole(row, *default))),
         }
+    }
+
+    /// A clock that has no whole number of ticks for a default shows something near it.
+    fn is_whole(&self, row: &Tunable, default: i128) -> bool {
+        !row.ticks || self.named("kern.hz").is_none_or(|hz| default * hz % 1000 == 0)
     }
 
     fn constant(&self, row: &Tunable) -> Option<i128> {

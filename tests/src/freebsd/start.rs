@@ -30,9 +30,11 @@ impl Kernel {
             return Err(format!("the fake FreeBSD does not know a clock of {hz} ticks a second"));
         }
         let numbers = table.iter().filter(|(_, oid)| oid.kind.size().is_some() && !oid.value.contains(' '));
-        let recorded = numbers.map(|(name, oid)| {
+        // What a time that is no whole number of ticks becomes was not recorded.
+        let recorded = numbers.filter_map(|(name, oid)| {
             let shown: i128 = oid.value.parse().unwrap_or_else(|_| panic!("{name} has no value"));
-            (name.to_owned(), if in_ticks(name) { shown * hz / 1000 } else { shown })
+            let whole = !in_ticks(name) || shown * hz % 1000 == 0;
+            whole.then(|| (name.to_owned(), if in_ticks(name) { shown * hz / 1000 } else { shown }))
         });
         let mut kernel = Self {
             release,
