@@ -83,6 +83,8 @@ mod syslog;
 mod tests;
 mod trial;
 #[cfg(test)]
+mod trial_campaign;
+#[cfg(test)]
 mod trial_tests;
 
 use tune_host::Machine;

@@ -261,7 +261,7 @@ impl Locked<'_> {
         }))
     }
 
-    pub(crate) fn mend_head(&self) -> Result<(), StateError> {
+    fn mend_head(&self) -> Result<(), StateError> {
         if Chain::read(&self.store.directory)?.head_is_behind() {
             self.store.record(&[])?;
         }

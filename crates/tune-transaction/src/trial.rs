@@ -99,7 +99,6 @@ impl Locked<'_> {
         }
         let run = self.resume(surroundings, &journals, &story, observer)?;
         let outcome = go_on(run, interrupted);
-        self.mend_head()?;
         Ok(concluded(*story, outcome))
     }
 
@@ -125,7 +124,6 @@ impl Locked<'_> {
         let state = execute::give_up(&mut run, note, TransactionState::RolledBack);
         let transaction = Some(run.intent.header.entry.id);
         let outcome = Outcome { transaction, state, steps: run.results, failure: None };
-        self.mend_head()?;
         Ok(concluded(*story, outcome))
     }
 
