@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tune_model::Quantity;
 use tune_model::plan::Conflict;
-use tune_model::transaction::{Action, Actor, StepResult};
+use tune_model::transaction::{Action, Actor, Entry, StepResult};
 
 /// Why the state directory, or a file in it, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -207,6 +207,26 @@ pub struct Awaiting {
     pub deadline: String,
     /// How long that is from now.
     pub left: Duration,
+}
+
+impl Awaiting {
+    /// Returns what another changer is told about a transaction while the machine has been running for `uptime`; `None`
+    /// where it does not wait, or no longer.
+    #[must_use]
+    pub fn of(entry: &Entry, uptime: Duration) -> Option<Self> {
+        let left = entry.time_left(uptime).filter(|left| !left.is_zero())?;
+        Some(Self::with(entry, left))
+    }
+
+    pub(crate) fn with(entry: &Entry, left: Duration) -> Self {
+        Self {
+            transaction: entry.id,
+            action: entry.action.clone(),
+            actor: entry.actor.clone(),
+            deadline: entry.deadline.clone().unwrap_or_default(),
+            left,
+        }
+    }
 }
 
 fn name(actor: &Actor) -> String {

@@ -193,8 +193,7 @@ pub(crate) fn give_up(run: &mut Run<'_>, reason: &str, clean: TransactionState) 
 
 fn success(plan: &Plan, header: &Header) -> Ending {
     let taken_back = taken_back(plan, header);
-    let until_end_of =
-        (taken_back == Some(TransactionState::AwaitingReboot)).then(|| header.boot_id.clone());
+    let until_end_of = (taken_back == Some(TransactionState::AwaitingReboot)).then(|| header.boot_id.clone());
     Ending { taken_back, until_end_of, ..applied() }
 }
 

@@ -96,7 +96,7 @@ pub use history::Verification;
 pub use lock::Locked;
 pub use recover::{Cause, Recovered};
 pub use store::Store;
-pub use trial::{Concluded, Foreign, Trial};
+pub use trial::{Concluded, Foreign, OnTrial, Trial};
 
 /// Returns the SHA-256 digest of texts, one after the other: `sha256:` and the digest in hexadecimal.
 pub fn digest<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> String {

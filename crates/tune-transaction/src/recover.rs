@@ -62,7 +62,9 @@ impl Cause {
         match self {
             Self::Interrupted => "interrupted, and taken back by recovery",
             Self::Overdue => "not confirmed in time, and taken back",
-            Self::Restarted => "not confirmed before the machine was restarted, which took the live values back",
+            Self::Restarted => {
+                "not confirmed before the machine was restarted, which took the live values back"
+            }
         }
     }
 
@@ -159,17 +161,13 @@ impl Locked<'_> {
         story: &Story,
         left: Duration,
     ) -> Result<RecoverError, StateError> {
-        let entry = &story.intent.header.entry;
-        if let Some(shown) = story.shown_waiting()
-            && Chain::read(&self.store.directory)?.last_of(entry.id) != Some(&shown)
-        {
-            self.store.record(&[shown])?;
+        let shown = story.shown_waiting().unwrap_or_else(|| story.intent.header.entry.clone());
+        if Chain::read(&self.store.directory)?.last_of(shown.id) != Some(&shown) {
+            self.store.record(std::slice::from_ref(&shown))?;
         }
         self.close_orphans(journals)?;
         self.mend_head()?;
-        let deadline = story.waits.as_ref().map(|pause| pause.deadline.text.clone()).unwrap_or_default();
-        let (transaction, action, actor) = (entry.id, entry.action.clone(), entry.actor.clone());
-        Ok(RecoverError::Awaiting(Box::new(Awaiting { transaction, action, actor, deadline, left })))
+        Ok(RecoverError::Awaiting(Box::new(Awaiting::with(&shown, left))))
     }
 
     /// The end of a journal is durable before the history shows it: where the history has an end and the journal none,

@@ -122,7 +122,8 @@ impl Run<'_> {
     fn undo(&mut self, index: usize) {
         let step = &self.intent.steps[index];
         let _ = self.journal.note(&Record::UndoBegin { index });
-        let back = effect::take_back(self.surroundings.machine, &step.effect, &self.tag(index), self.overwrite);
+        let back =
+            effect::take_back(self.surroundings.machine, &step.effect, &self.tag(index), self.overwrite);
         let target = step.effect.target();
         let result = self.judge(back, &target, step.irreversible.as_deref());
         self.set(index, result.clone());

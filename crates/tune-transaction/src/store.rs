@@ -12,6 +12,7 @@ use crate::disk::{Directory, PUBLIC};
 use crate::error::{LockError, StateError};
 use crate::history::{self, Chain, Head, Verification};
 use crate::lock::Locked;
+use crate::trial::{self, OnTrial};
 use crate::{journal, syslog};
 
 /// The file of the active list.
@@ -122,6 +123,26 @@ impl Store {
                 _ => None,
             }),
         }
+    }
+
+    /// Returns the transaction that waits for a confirmation, with its steps.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Denied`] where the caller may not see the journals.
+    pub fn on_trial(&self) -> Result<Option<OnTrial>, StateError> {
+        let Some(journals) = self.journals()? else { return Ok(None) };
+        let newest = journal::newest(&journals)?;
+        if newest == 0 {
+            return Ok(None);
+        }
+        let journal::Reading::Story(story) = journal::read(&journals, newest, "")? else {
+            return Ok(None);
+        };
+        let entry = story.shown_waiting().filter(|_| story.ending.is_none());
+        let steps = story.intent.steps;
+        let done = trial::of_the_running_kernel(&steps);
+        Ok(entry.map(|entry| OnTrial { entry, steps, done }))
     }
 
     /// Tells whether the journal of a transaction says that it has ended.

@@ -138,7 +138,12 @@ pub(crate) fn apply() -> Action {
     Action::Apply { profiles: vec!["web-server".to_owned()] }
 }
 
-pub(crate) fn run(store: &Store, host: &FakeHost, plan: &Plan, action: Action) -> Result<Outcome, ExecuteError> {
+pub(crate) fn run(
+    store: &Store,
+    host: &FakeHost,
+    plan: &Plan,
+    action: Action,
+) -> Result<Outcome, ExecuteError> {
     let surroundings = Surroundings { machine: host, policy: &Anything, boot_id: "boot-1" };
     let mut locked = store.lock("tune apply web-server").unwrap();
     locked.recover(&surroundings).unwrap();

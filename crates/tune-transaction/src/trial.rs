@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tune_model::plan::{Effect, Plan, Step};
+use tune_model::plan::{Conflict, Effect, Plan, Step};
 use tune_model::reading::Layer;
 use tune_model::transaction::{Action, Entry, Outcome, StepResult, TransactionState};
 
@@ -38,6 +38,20 @@ pub struct Concluded {
     pub steps: Vec<Step>,
     /// What became of them.
     pub outcome: Outcome,
+    /// What somebody else had changed and was left alone.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A transaction that waits for a confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OnTrial {
+    /// The transaction as the history shows it.
+    pub entry: Entry,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// How many of them, from the first on, were carried out.
+    pub done: usize,
 }
 
 /// What happens to values that somebody else has changed meanwhile.
@@ -99,7 +113,7 @@ impl Locked<'_> {
         }
         let run = self.resume(surroundings, &journals, &story, observer)?;
         let outcome = go_on(run, interrupted);
-        Ok(concluded(*story, outcome))
+        Ok(concluded(*story, outcome, Vec::new()))
     }
 
     /// Takes back the transaction that waits, whatever time is left. `note` is what the history says about it.
@@ -123,19 +137,11 @@ impl Locked<'_> {
         run.backward();
         let state = execute::give_up(&mut run, note, TransactionState::RolledBack);
         let transaction = Some(run.intent.header.entry.id);
-        let outcome = Outcome { transaction, state, steps: run.results, failure: None };
-        Ok(concluded(*story, outcome))
+        let (steps, conflicts) = (run.results, run.conflicts);
+        Ok(concluded(*story, Outcome { transaction, state, steps, failure: None }, conflicts))
     }
 
-    /// Returns the steps of the transaction that waits, each with what became of it, and the transaction.
-    ///
-    /// # Errors
-    ///
-    /// [`TrialError::NothingAwaits`], or the state cannot be read.
-    pub(crate) fn waiting(
-        &self,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<(Directory, Box<Story>), TrialError> {
+    fn waiting(&self, surroundings: &Surroundings<'_>) -> Result<(Directory, Box<Story>), TrialError> {
         let journals = self.store.make_journals()?;
         let newest = journal::newest(&journals)?;
         self.tidy(&journals, newest)?;
@@ -150,7 +156,7 @@ impl Locked<'_> {
 }
 
 /// Returns how many steps come before the first that is not of the running kernel.
-fn of_the_running_kernel(steps: &[Step]) -> usize {
+pub(crate) fn of_the_running_kernel(steps: &[Step]) -> usize {
     steps.iter().take_while(|step| step.effect.layer() == Layer::Runtime).count()
 }
 
@@ -220,13 +226,13 @@ fn refuse_foreign(run: &Run<'_>) -> Result<(), TrialError> {
     conflicts.next().map_or(Ok(()), |conflict| Err(TrialError::Foreign(Box::new(conflict))))
 }
 
-fn concluded(story: Story, outcome: Outcome) -> Concluded {
-    Concluded { entry: story.intent.header.entry, steps: story.intent.steps, outcome }
+fn concluded(story: Story, outcome: Outcome, conflicts: Vec<Conflict>) -> Concluded {
+    Concluded { entry: story.intent.header.entry, steps: story.intent.steps, outcome, conflicts }
 }
 
 fn too_late(story: Story, recovered: Recovered) -> Concluded {
-    let Recovered { transaction, state, steps, cause, .. } = recovered;
+    let Recovered { transaction, state, steps, cause, conflicts, .. } = recovered;
     let until = story.waits.as_ref().map(|pause| format!(" (until {})", pause.deadline.text));
     let failure = Some(format!("{cause}{}", until.unwrap_or_default()));
-    concluded(story, Outcome { transaction: Some(transaction), state, steps, failure })
+    concluded(story, Outcome { transaction: Some(transaction), state, steps, failure }, conflicts)
 }

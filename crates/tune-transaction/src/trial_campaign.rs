@@ -114,15 +114,23 @@ fn killed_at_every_change_of_a_trial() {
     let work = |scene: &Scene| {
         scene.try_out();
     };
-    at_every_change(|| Scene::new(host()), work, |scene, what| {
-        scene.can_go_on((&old, &new), what);
-    });
-    at_every_change(|| Scene::new(host()), work, |scene, what| {
-        scene.host.pass(TIME);
-        let state = scene.is_closed(BOOT, (&old, &new), what);
-        assert_ne!(state, TransactionState::Applied, "{what}");
-        assert_eq!(scene.try_out(), TransactionState::AwaitingConfirmation, "{what}");
-    });
+    at_every_change(
+        || Scene::new(host()),
+        work,
+        |scene, what| {
+            scene.can_go_on((&old, &new), what);
+        },
+    );
+    at_every_change(
+        || Scene::new(host()),
+        work,
+        |scene, what| {
+            scene.host.pass(TIME);
+            let state = scene.is_closed(BOOT, (&old, &new), what);
+            assert_ne!(state, TransactionState::Applied, "{what}");
+            assert_eq!(scene.try_out(), TransactionState::AwaitingConfirmation, "{what}");
+        },
+    );
 }
 
 #[test]
@@ -205,8 +213,7 @@ fn the_disk_fails_once_or_for_good_at_every_change_of_both_halves() {
                 // Where even the state directory cannot be opened.
                 let Ok(said) = said else { continue };
                 // While the disk fails the active list cannot be put back; recovery does it.
-                let undone =
-                    matches!(said, TransactionState::Failed | TransactionState::PartlyRolledBack);
+                let undone = matches!(said, TransactionState::Failed | TransactionState::PartlyRolledBack);
                 let live = if undone { &old } else { &new };
                 let mut expected = scene.world();
                 (expected.0, expected.1) = (live.0.clone(), live.1.clone());

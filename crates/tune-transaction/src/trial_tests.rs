@@ -11,8 +11,8 @@ use tune_model::transaction::{Action, Entry, Outcome, StepResult, TransactionSta
 use tune_model::{Claims, Plan};
 
 use crate::tests::{
-    Anything, NEW_FILE, NoFiles, OLD_FILE, RMEM, TIMEOUT, apply, back, claims, directory, empty_plan, host, open,
-    plan, run,
+    Anything, NEW_FILE, NoFiles, OLD_FILE, RMEM, TIMEOUT, apply, back, claims, directory, empty_plan, host,
+    open, plan, run,
 };
 use crate::{
     Cause, Concluded, Deadline, ExecuteError, Foreign, RecoverError, Recovered, Store, Surroundings, Trial,
@@ -39,7 +39,12 @@ fn confirm(store: &Store, host: &FakeHost) -> Result<Concluded, TrialError> {
 
 fn revoke(store: &Store, host: &FakeHost, foreign: Foreign) -> Result<Concluded, TrialError> {
     let mut locked = store.lock("tune rollback").unwrap();
-    locked.revoke(&surroundings(host, &host.boot_id()), &mut (), foreign, "taken back before it was confirmed")
+    locked.revoke(
+        &surroundings(host, &host.boot_id()),
+        &mut (),
+        foreign,
+        "taken back before it was confirmed",
+    )
 }
 
 fn recover(store: &Store, host: &FakeHost) -> Result<Option<Recovered>, RecoverError> {
@@ -165,10 +170,15 @@ fn a_restart_takes_it_back_by_itself() {
 fn confirming_too_late_or_after_a_restart_takes_it_back() {
     for restart in [false, true] {
         let (_state, store, host) = trying();
-        if restart { host.reboot() } else { host.pass(TIME) }
+        if restart {
+            host.reboot()
+        } else {
+            host.pass(TIME)
+        }
         let concluded = confirm(&store, &host).unwrap();
         let failure = concluded.outcome.failure.unwrap();
-        let words = if restart { "before the machine was restarted" } else { "not confirmed in time (until " };
+        let words =
+            if restart { "before the machine was restarted" } else { "not confirmed in time (until " };
         assert!(failure.contains(words), "{failure}");
         assert_eq!(concluded.outcome.state, TransactionState::RolledBack);
         all_is_old(&store, &host);

@@ -4,6 +4,7 @@ mod active;
 mod audit;
 mod change;
 mod completions;
+mod confirm;
 mod explain;
 mod history;
 mod man;
@@ -14,6 +15,7 @@ mod recover;
 mod rollback;
 mod set;
 mod status;
+pub(crate) mod watch;
 
 use crate::args::{Command, Global};
 use crate::context::Context;
@@ -40,6 +42,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         }
         Command::Apply(apply) => plan::run(&context, &apply),
         Command::Set { assignments, change } => set::run(&context, &assignments, &change),
+        Command::Confirm => confirm::run(&context),
         Command::Active => active::run(&context),
         Command::Off { profiles, undo } => off::run(&context, &profiles, &undo),
         Command::Rollback { id, undo } => rollback::run(context, doors, id, &undo),
