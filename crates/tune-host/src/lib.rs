@@ -3,6 +3,7 @@
 //! [`Host`] looks, [`Machine`] changes; what is only looked at can therefore not be changed by mistake.
 
 pub mod backend;
+mod detached;
 pub mod fake;
 pub mod files;
 mod fresh;
@@ -18,6 +19,7 @@ mod sysctl_name;
 pub use backend::{
     Around, Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
 };
+pub use detached::{Detached, detach, say_ready};
 pub use fake::FakeHost;
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
 pub use fresh::FreshHost;

@@ -144,6 +144,7 @@ fn everything_planned() -> PlanReport {
         with_diff: true,
         next: None,
         open_transaction: Some("transaction 3 is running".into()),
+        confirm_within: Some(Quantity::Duration(90_000)),
     }
 }
 
@@ -183,9 +184,12 @@ fn plans_and_runs_of_every_shape_are_valid_and_fit_the_page() {
     for state in states() {
         let steps = vec![StepResult::Done, StepResult::Undone, failed(), StepResult::NotReached, stuck()];
         let outcome = Outcome { transaction: Some(1), state, steps, failure: Some("step 3 failed".into()) };
-        for (command, schema) in
-            [(Command::Apply, "apply"), (Command::Off, "off"), (Command::Rollback, "rollback")]
-        {
+        for (command, schema) in [
+            (Command::Apply, "apply"),
+            (Command::Off, "off"),
+            (Command::Rollback, "rollback"),
+            (Command::Confirm, "confirm"),
+        ] {
             let plan = PlanReport { command, ..plan.clone() };
             let run = RunReport { plan, outcome: outcome.clone(), deadline: None, state_dir: None };
             check(&run, schema);
@@ -269,6 +273,8 @@ fn histories_of_every_shape_are_valid_and_fit_the_page() {
         let mut entry = entry(at as u64 + 1, state);
         entry.action = actions[at % 3].clone();
         entry.note = at.is_multiple_of(2).then(|| "interrupted".to_owned());
+        entry.deadline = at.is_multiple_of(2).then(|| "2026-11-22T03:06:05Z".to_owned());
+        entry.deadline_uptime_ms = at.is_multiple_of(2).then_some(4711);
         transactions.push(entry);
     }
     let report = HistoryReport { transactions };
@@ -295,8 +301,9 @@ fn what_the_schemas_do_not_name_is_refused() {
         refused(&|document| document["unknown"] = json!(1));
         refused(&|document| document["schema"] = json!("tune.other/1"));
         let required: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
-        for key in
-            required.iter().filter(|key| !["notes", "open_transaction", "diff"].contains(&key.as_str()))
+        for key in required
+            .iter()
+            .filter(|key| !["notes", "open_transaction", "diff", "confirm_within"].contains(&key.as_str()))
         {
             refused(&|document| {
                 document.as_object_mut().unwrap().remove(key);

@@ -81,16 +81,22 @@ mod store;
 mod syslog;
 #[cfg(test)]
 mod tests;
+mod trial;
+#[cfg(test)]
+mod trial_campaign;
+#[cfg(test)]
+mod trial_tests;
 
 use tune_host::Machine;
 use tune_model::{Effect, Step};
 
-pub use clock::{actor, now};
-pub use error::{Busy, ExecuteError, LockError, RecoverError, StateError};
+pub use clock::{Deadline, actor, now};
+pub use error::{Awaiting, Busy, ExecuteError, LockError, RecoverError, StateError, TrialError};
 pub use history::Verification;
 pub use lock::Locked;
-pub use recover::Recovered;
+pub use recover::{Cause, Recovered};
 pub use store::Store;
+pub use trial::{Concluded, Foreign, OnTrial, Trial};
 
 /// Returns the SHA-256 digest of texts, one after the other: `sha256:` and the digest in hexadecimal.
 pub fn digest<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> String {

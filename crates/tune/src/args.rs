@@ -1,8 +1,10 @@
 //! The command line, as typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tune_model::{Kind, Quantity};
 
 /// Reads and adjusts FIN_WAIT_2 timeouts, network memory limits and keepalive, with dry run and rollback.
 #[derive(Debug, Parser)]
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     },
     /// Print what profiles come to as native files and commands, for hosts without tune; reads no host.
     Render(Render),
+    /// Keep what apply --confirm-within tried out, and write it to the boot files.
+    Confirm,
     /// Show which profiles hold values.
     Active,
     /// Give up what profiles hold: all of them, or those named.
@@ -134,9 +138,35 @@ impl Command {
         match self {
             Self::Apply(Apply { change, .. }) | Self::Set { change, .. } => !change.dry_run,
             Self::Off { undo, .. } | Self::Rollback { undo, .. } => !undo.dry_run,
-            Self::Recover => true,
+            Self::Recover | Self::Confirm => true,
             _ => false,
         }
+    }
+}
+
+impl Global {
+    /// What a command has that was told nothing but where its state is.
+    pub(crate) fn of_state(state: &Path) -> Self {
+        Self {
+            format: Format::Human,
+            state_dir: Some(state.to_owned()),
+            netns: None,
+            root: None,
+            ram: None,
+            verbose: 0,
+            quiet: true,
+        }
+    }
+}
+
+/// The shortest and the longest time to confirm a change in, in milliseconds.
+const TRIAL_TIMES: std::ops::RangeInclusive<u64> = 1000..=24 * 3_600_000;
+
+fn trial_time(text: &str) -> Result<Duration, String> {
+    match Quantity::parse(Kind::Duration, text) {
+        Ok(Quantity::Duration(time)) if TRIAL_TIMES.contains(&time) => Ok(Duration::from_millis(time)),
+        Ok(_) => Err("it has to be from 1s to 24h".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -244,6 +274,9 @@ pub(crate) struct Change {
     /// Replace what somebody else has changed since tune wrote it.
     #[arg(long)]
     pub(crate) overwrite_foreign: bool,
+    /// Change the running kernel first, and undo that unless tune confirm keeps it within TIME, such as 2min.
+    #[arg(long, value_name = "TIME", value_parser = trial_time, conflicts_with = "boot_only")]
+    pub(crate) confirm_within: Option<Duration>,
     /// Leave out what this system has nothing of.
     #[arg(long)]
     pub(crate) skip_unsupported: bool,

@@ -1,14 +1,16 @@
 //! What every command works with: the host, the backend, the state directory, the profiles.
 
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use tune_engine::Engine;
-use tune_host::{Backend, Host, Machine, RootedFiles};
+use tune_host::{Backend, Host, Machine, RootedFiles, Scope};
 use tune_model::finding::{HostRef, ProfileRef};
 use tune_model::transaction::Entry;
 use tune_model::{Claims, Kind, Profile, Quantity, System};
 use tune_report::Report;
+use tune_report::status::Waiting;
 use tune_transaction::{StateError, Store};
 
 use crate::args::{Format, Global};
@@ -29,6 +31,7 @@ pub(crate) struct Context {
     /// Another state directory than the usual one was named.
     state_is_named: bool,
     scope: String,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Context {
@@ -57,6 +60,7 @@ impl Context {
             state,
             state_is_named: global.state_dir.is_some(),
             scope,
+            environment: doors.environment(),
         })
     }
 
@@ -68,6 +72,20 @@ impl Context {
     /// Returns the state directory where it has to be named again.
     pub(crate) fn state_dir_named(&self) -> Option<String> {
         self.state_is_named.then(|| self.state.display().to_string())
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Returns what the environment of this program has to have when it is started again.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
+    /// Tells whether a scope is that of the process itself.
+    pub(crate) fn is_own(&self, scope: &str) -> bool {
+        *self.host().scope() == Scope::Own && self.scope == scope
     }
 
     pub(crate) fn engine(&self) -> Engine<'_> {
@@ -133,9 +151,20 @@ impl Context {
 
     /// Says in words that a transaction is not finished, if one is.
     pub(crate) fn open_transaction(&self) -> Option<String> {
-        let store = Store::look(&self.state).ok().flatten()?;
-        let entry = store.open_transaction().ok().flatten()?;
-        Some(tune_report::status::Waiting { entry, deadline: None, overdue: false }.sentence())
+        let entry = self.unfinished().ok().flatten()?;
+        Some(self.waiting(entry).sentence())
+    }
+
+    /// Returns the transaction that is running, was interrupted, or waits for a confirmation in the present boot.
+    pub(crate) fn unfinished(&self) -> Result<Option<Entry>, CliError> {
+        let found = self.look_at_store()?.map(|store| store.open_transaction()).transpose()?.flatten();
+        let boot_id = self.host().boot_id();
+        Ok(found.map(|entry| entry.in_boot(&boot_id)).filter(Entry::is_unfinished))
+    }
+
+    /// Tells how a transaction stands now.
+    pub(crate) fn waiting(&self, entry: Entry) -> Waiting {
+        Waiting::new(entry, self.host().uptime())
     }
 
     /// Loads profiles for this host's system; unsafe values only for the subjects allowed.

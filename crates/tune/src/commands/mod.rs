@@ -4,6 +4,7 @@ mod active;
 mod audit;
 mod change;
 mod completions;
+mod confirm;
 mod explain;
 mod history;
 mod man;
@@ -15,6 +16,7 @@ mod render;
 mod rollback;
 mod set;
 mod status;
+pub(crate) mod watch;
 
 use crate::args::{Command, Global};
 use crate::context::Context;
@@ -42,6 +44,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         }
         Command::Apply(apply) => plan::run(&context, &apply),
         Command::Set { assignments, change } => set::run(&context, &assignments, &change),
+        Command::Confirm => confirm::run(&context),
         Command::Active => active::run(&context),
         Command::Off { profiles, undo } => off::run(&context, &profiles, &undo),
         Command::Rollback { id, undo } => rollback::run(context, doors, id, &undo),

@@ -70,5 +70,6 @@ pub(crate) const fn switches(change: &Change) -> Switches {
         yes: change.yes,
         diff: change.diff,
         detailed: change.detailed_exitcodes,
+        confirm_within: change.confirm_within,
     }
 }
