@@ -20,6 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["plan"],
     &["apply"],
     &["set"],
+    &["render"],
     &["active"],
     &["off"],
     &["rollback"],

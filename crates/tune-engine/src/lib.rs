@@ -11,16 +11,20 @@ pub mod options;
 pub mod overview;
 mod possible;
 mod release;
+mod render;
 mod settle;
 mod steps;
 pub mod subject;
 #[cfg(test)]
 mod tests;
+mod trial;
 pub mod wish;
 
 pub use options::{Held, Options};
 pub use possible::impossible;
 pub use release::{Release, forget};
+pub use render::fresh_host;
+pub use trial::for_trial;
 
 use tune_host::{Backend, Host, Isolation, Scope};
 use tune_model::claim::{Claims, ScopeClaims};

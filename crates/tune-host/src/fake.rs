@@ -15,6 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tune_model::plan::{Bytes, FileImage, Namespace};
 
@@ -82,6 +83,7 @@ pub struct FakeHost {
     isolation: Isolation,
     ram: Option<u64>,
     reboots: Cell<u32>,
+    uptime: Cell<Duration>,
 }
 
 impl Default for FakeHost {
@@ -104,6 +106,7 @@ impl Default for FakeHost {
             isolation: Isolation::None,
             ram: None,
             reboots: Cell::new(0),
+            uptime: Cell::new(Duration::from_secs(1000)),
         }
     }
 }
@@ -280,8 +283,14 @@ impl FakeHost {
     pub fn reboot(&self) {
         self.restart();
         self.reboots.set(self.reboots.get() + 1);
+        self.uptime.set(Duration::from_secs(10));
         let own = self.initial.iter().filter(|((namespace, _), _)| namespace.is_none());
         *self.tunables.borrow_mut() = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.uptime.set(self.uptime.get() + time);
     }
 
     /// Takes a network namespace away.
@@ -482,6 +491,10 @@ impl Host for FakeHost {
 
     fn boot_id(&self) -> String {
         format!("boot-{}", self.reboots.get() + 1)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.uptime.get()
     }
 
     fn scope(&self) -> &Scope {

@@ -1,11 +1,13 @@
 //! The machine as `tune` sees it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tune_model::catalog::KernelType;
 use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files};
+use crate::sys;
 
 /// Why a tunable could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,6 +160,12 @@ pub trait Host {
 
     /// Returns what tells the present boot from every other; empty where that cannot be told.
     fn boot_id(&self) -> String;
+
+    /// Returns how long the machine has been running: a clock that setting the wall clock does not move, and that goes on
+    /// while the machine is suspended, where the system has such a one.
+    fn uptime(&self) -> Duration {
+        sys::uptime()
+    }
 
     /// Returns what is looked at.
     fn scope(&self) -> &Scope;

@@ -24,6 +24,20 @@ impl Interrupt {
         Ok(Self(asked))
     }
 
+    /// Begins to watch for SIGTERM alone: SIGINT and SIGHUP, which are for the login, are ignored.
+    ///
+    /// # Errors
+    ///
+    /// The system's own, when a handler cannot be installed.
+    pub fn watch_for_the_end() -> io::Result<Self> {
+        let (asked, ignored) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+        signal_hook::flag::register(SIGTERM, Arc::clone(&asked))?;
+        for signal in [SIGHUP, SIGINT] {
+            signal_hook::flag::register(signal, Arc::clone(&ignored))?;
+        }
+        Ok(Self(asked))
+    }
+
     /// Tells whether the process was asked to stop.
     #[must_use]
     pub fn asked(&self) -> bool {

@@ -3,8 +3,10 @@
 //! [`Host`] looks, [`Machine`] changes; what is only looked at can therefore not be changed by mistake.
 
 pub mod backend;
+mod detached;
 pub mod fake;
 pub mod files;
+mod fresh;
 pub mod host;
 mod interrupt;
 pub mod live;
@@ -17,8 +19,10 @@ mod sysctl_name;
 pub use backend::{
     Around, Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
 };
+pub use detached::{Detached, detach, say_ready};
 pub use fake::FakeHost;
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
+pub use fresh::FreshHost;
 pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use interrupt::Interrupt;
 pub use live::{LiveHost, NamespaceError};

@@ -1,5 +1,7 @@
 //! What was done, by whom, and how it stands.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Change, Conflict};
@@ -115,18 +117,45 @@ pub struct Entry {
     /// Why it failed, or what was found after a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// The boot whose end completes it, while it awaits a reboot.
+    /// The boot whose end completes it, while it awaits a reboot or a confirmation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_end_of: Option<String>,
+    /// When it is undone unless confirmed, while it awaits that: RFC 3339, UTC, for people. The wall clock may be set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+    /// The same for programs: milliseconds since the machine was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_uptime_ms: Option<u64>,
 }
 
 impl Entry {
     /// Returns the entry as it stands in the present boot: what awaited the end of an earlier one is complete.
     #[must_use]
     pub fn in_boot(self, boot_id: &str) -> Self {
-        let complete = self.state == TransactionState::AwaitingReboot
-            && self.until_end_of.as_deref().is_some_and(|awaited| awaited != boot_id);
-        if complete { Self { state: TransactionState::RolledBack, until_end_of: None, ..self } } else { self }
+        use TransactionState::{AwaitingConfirmation, AwaitingReboot, RolledBack};
+        let waits = matches!(self.state, AwaitingReboot | AwaitingConfirmation);
+        let complete = waits && self.until_end_of.as_deref().is_some_and(|awaited| awaited != boot_id);
+        match complete {
+            true => {
+                let (until_end_of, deadline, deadline_uptime_ms) = (None, None, None);
+                Self { state: RolledBack, until_end_of, deadline, deadline_uptime_ms, ..self }
+            }
+            false => self,
+        }
+    }
+
+    /// Tells whether it has not ended: it is running, was interrupted, or waits for a confirmation.
+    #[must_use]
+    pub const fn is_unfinished(&self) -> bool {
+        matches!(self.state, TransactionState::Open | TransactionState::AwaitingConfirmation)
+    }
+
+    /// Returns how much of the time for a confirmation is left when the machine has been running for `uptime`: nothing
+    /// once it is over, `None` where no confirmation is awaited.
+    #[must_use]
+    pub fn time_left(&self, uptime: Duration) -> Option<Duration> {
+        let due = self.deadline_uptime_ms.filter(|_| self.state == TransactionState::AwaitingConfirmation)?;
+        Some(Duration::from_millis(due).saturating_sub(uptime))
     }
 }
 

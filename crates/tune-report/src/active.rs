@@ -9,7 +9,7 @@ use crate::escape::fields;
 use crate::page::Page;
 use crate::style::{PLAIN, STRONG};
 use crate::table::Table;
-use crate::{Report, json, words};
+use crate::{Report, audit, json, words};
 
 /// What one profile holds on one tunable in one layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,6 +43,9 @@ pub struct ActiveReport {
     pub profiles: Vec<String>,
     /// What they hold.
     pub claims: Vec<ActiveClaim>,
+    /// A transaction that is not finished, in words, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_transaction: Option<String>,
 }
 
 impl ActiveReport {
@@ -61,7 +64,7 @@ impl ActiveReport {
                 profiles.push(profile.clone());
             }
         }
-        Self { host, profiles, claims }
+        Self { host, profiles, claims, open_transaction: None }
     }
 }
 
@@ -90,6 +93,7 @@ impl Report for ActiveReport {
     fn human(&self, width: usize) -> String {
         let mut page = Page::new(width);
         page.item(0, "host:", &words::host(&self.host));
+        audit::remarks(&mut page, &[], self.open_transaction.as_deref());
         if self.claims.is_empty() {
             page.text(0, "No profile is active: tune holds nothing on this host.");
             return page.finish();

@@ -67,6 +67,7 @@ impl RunReport {
             (true, 0, true) => format!("{failure}; what was done stays"),
             (true, 0, false) => format!("{failure}; the host is as before"),
             (false, _, true) => format!("{}{}", self.done(), self.remainder()),
+            (false, ..) if self.plan.command == Command::Confirm => "confirmed; no value changed".to_owned(),
             (false, _, false) => format!("nothing changed{}", self.remainder()),
         }
     }
@@ -84,7 +85,11 @@ impl RunReport {
     }
 
     fn done(&self) -> String {
-        let verb = if self.plan.command == Command::Rollback { "put back" } else { "changed" };
+        let verb = match self.plan.command {
+            Command::Rollback => "put back",
+            Command::Confirm => "confirmed",
+            Command::Apply | Command::Off => "changed",
+        };
         match self.changes().len() {
             0 => format!(
                 "{} {verb}",
@@ -160,6 +165,8 @@ struct RunDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<String>,
 }
 
@@ -177,17 +184,28 @@ impl RunReport {
             state: self.outcome.state,
             failure: self.outcome.failure.as_deref(),
             deadline: self.deadline.as_deref(),
+            keep: self.keep(),
             undo: self.undo(),
         }
+    }
+
+    /// Returns the command that keeps it, where it is undone otherwise.
+    #[must_use]
+    pub fn keep(&self) -> Option<String> {
+        let waits = self.outcome.state == TransactionState::AwaitingConfirmation;
+        waits.then(|| format!("tune confirm{}", self.state_option()))
+    }
+
+    fn state_option(&self) -> String {
+        self.state_dir.as_deref().map(|dir| format!(" --state-dir {}", quoted(dir))).unwrap_or_default()
     }
 
     /// Returns the command that takes it back, where there is something to take back.
     #[must_use]
     pub fn undo(&self) -> Option<String> {
-        let applied = self.plan.command == Command::Apply && self.changed();
+        let applied = matches!(self.plan.command, Command::Apply | Command::Confirm) && self.changed();
         let id = self.outcome.transaction.filter(|_| applied)?;
-        let state = self.state_dir.as_deref().map(|dir| format!(" --state-dir {}", quoted(dir)));
-        Some(format!("tune rollback {id}{}{}", root_option(&self.plan.host.scope), state.unwrap_or_default()))
+        Some(format!("tune rollback {id}{}{}", root_option(&self.plan.host.scope), self.state_option()))
     }
 }
 
@@ -257,10 +275,10 @@ impl RunReport {
                 &format!("{id}, {}", self.outcome.state),
             );
         }
-        if self.outcome.state == TransactionState::AwaitingConfirmation {
+        if let Some(keep) = self.keep() {
             let until =
                 self.deadline.as_deref().map(|until| format!(" (before {until})")).unwrap_or_default();
-            page.marked(0, STRONG, "keep:", &format!("tune confirm{until}"));
+            page.marked(0, STRONG, "keep:", &format!("{keep}{until}"));
         }
         if self.plan.plan.reboot_required && self.changed() {
             page.marked(0, WARN, "reboot:", "part of it takes hold at the next boot only");
@@ -302,6 +320,7 @@ mod tests {
             with_diff: true,
             next: None,
             open_transaction: None,
+            confirm_within: None,
         };
         let outcome = Outcome { transaction: Some(3), state, steps, failure: None };
         RunReport { plan, outcome, deadline: None, state_dir: None }

@@ -67,6 +67,9 @@ impl Report for EntryReport {
             "by:",
             &format!("{} (uid {}, process {})", who(&entry.actor), entry.actor.uid, entry.actor.pid),
         );
+        if let Some(deadline) = &entry.deadline {
+            page.item(0, "undone unless confirmed:", &format!("at {deadline}"));
+        }
         if let Some(note) = &entry.note {
             page.marked(0, WARN, "note:", note);
         }
@@ -92,7 +95,10 @@ impl EntryReport {
             | TransactionState::PartlyRolledBack => {
                 page.marked(0, STRONG, "undo:", &format!("tune rollback {}", self.entry.id));
             }
-            TransactionState::AwaitingConfirmation => page.marked(0, STRONG, "keep:", "tune confirm"),
+            TransactionState::AwaitingConfirmation => {
+                page.marked(0, STRONG, "keep:", "tune confirm");
+                page.marked(0, STRONG, "undo:", "tune rollback");
+            }
             TransactionState::Open => page.marked(0, STRONG, "next:", "tune recover"),
             TransactionState::RolledBack | TransactionState::Failed => {}
         }
@@ -186,11 +192,11 @@ mod tests {
         assert_eq!(
             plain(&report),
             "\
-id  when                    who            what              state        values
-1   2026-11-22T03:04:05Z    alice          apply web-server  failed       2
-2   2026-11-22T03:04:05Z    mal\\x1b[2Jory  apply web-server  rolled-back  2
-                                           (netns:blue)
-3   2026-11-22T03:04:05Z    uid 0          rollback 2        applied      2
+id  when                  who            what                state        values
+1   2026-11-22T03:04:05Z  alice          apply web-server    failed       2
+2   2026-11-22T03:04:05Z  mal\\x1b[2Jory  apply web-server    rolled-back  2
+                                         (netns:blue)
+3   2026-11-22T03:04:05Z  uid 0          rollback 2          applied      2
 
 next: tune history ID shows one of them; tune rollback ID takes it back
 "

@@ -3,7 +3,7 @@
 use tune_model::finding::{HostRef, ProfileRef};
 use tune_model::plan::{Conflict, FileImage, Refusal};
 use tune_model::reading::Layer;
-use tune_model::{Effect, Finding, Plan, Step};
+use tune_model::{Effect, Finding, Plan, Quantity, Step};
 
 use crate::apply::EXIT_FAILED;
 use crate::audit;
@@ -25,6 +25,8 @@ pub enum Command {
     Off,
     /// `tune rollback`.
     Rollback,
+    /// `tune confirm`.
+    Confirm,
 }
 
 impl Command {
@@ -36,6 +38,7 @@ impl Command {
             (Self::Apply, false) => "tune.apply/1",
             (Self::Off, _) => "tune.off/1",
             (Self::Rollback, _) => "tune.rollback/1",
+            (Self::Confirm, _) => "tune.confirm/1",
         }
     }
 }
@@ -57,6 +60,8 @@ pub struct PlanReport {
     pub next: Option<String>,
     /// A transaction that is not finished, in words, if there is one.
     pub open_transaction: Option<String>,
+    /// How long there is to confirm it, where it is to be tried out first.
+    pub confirm_within: Option<Quantity>,
 }
 
 impl PlanReport {
@@ -65,7 +70,7 @@ impl PlanReport {
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match (self.command, verdict::exit_status(&self.plan.findings)) {
-            (Command::Off | Command::Rollback, _) => verdict::EXIT_MET,
+            (Command::Off | Command::Rollback | Command::Confirm, _) => verdict::EXIT_MET,
             (Command::Apply, verdict::EXIT_MET) if self.would_change() => verdict::EXIT_DIFFERS,
             (Command::Apply, status) => status,
         }
@@ -98,22 +103,14 @@ impl PlanReport {
             Command::Apply => "no value would change; the profile would be recorded as active",
             Command::Off => "no value would change; the profile would no longer be recorded as active",
             Command::Rollback => "no value would change; the transaction would be recorded as rolled back",
+            Command::Confirm => "no value would change; the transaction would be recorded as confirmed",
         }
     }
 
     /// Returns the error of a command that was to carry the plan out and must not; `None` where nothing speaks against it.
     #[must_use]
     pub fn refusal(&self) -> Option<ErrorReport> {
-        self.plan.refusals.first()?;
-        let mut error = ErrorReport::new("refused", EXIT_FAILED, "refused; nothing was changed");
-        error.causes = self.plan.refusals.iter().map(told).collect();
-        let hints = self.plan.refusals.iter().flat_map(|refusal| &refusal.hints);
-        for hint in hints {
-            if !error.hints.contains(hint) {
-                error.hints.push(hint.clone());
-            }
-        }
-        Some(error)
+        refused(&self.plan.refusals, "refused; nothing was changed")
     }
 
     fn document(&self) -> PlanDocument<'_> {
@@ -130,7 +127,7 @@ impl Report for PlanReport {
         page.blank();
         settings(&mut page, &self.plan);
         if self.plan.refusals.is_empty() {
-            show_steps(&mut page, &self.plan);
+            self.steps(&mut page);
         }
         if self.with_diff {
             show_differences(&mut page, &self.plan);
@@ -151,16 +148,60 @@ impl Report for PlanReport {
 }
 
 impl PlanReport {
+    fn steps(&self, page: &mut Page) {
+        if self.plan.steps.is_empty() {
+            return;
+        }
+        page.heading("Steps, in order:");
+        let waiting = self.first_waiting();
+        for (at, step) in self.plan.steps.iter().enumerate() {
+            if waiting == Some(at) {
+                page.text(2, "and when it is confirmed:");
+            }
+            show_step(page, at + 1, step);
+        }
+        page.blank();
+    }
+
+    /// Returns the first step that waits for a confirmation.
+    fn first_waiting(&self) -> Option<usize> {
+        let at_boot = |step: &Step| step.effect.layer() == Layer::Boot;
+        self.confirm_within.as_ref().and_then(|_| self.plan.steps.iter().position(at_boot))
+    }
+
+    /// Tells when a step would be carried out, where there are two times.
+    pub(crate) fn when(&self, step: &Step) -> Option<&'static str> {
+        self.confirm_within.as_ref().map(|_| match step.effect.layer() {
+            Layer::Runtime => "now",
+            Layer::Boot => "confirm",
+        })
+    }
+
     fn next(&self, page: &mut Page) {
+        let going = self.plan.refusals.is_empty() && !self.plan.is_empty();
+        if let Some(within) = self.confirm_within.as_ref().filter(|_| going) {
+            page.text(0, &format!("Undone after {within} unless tune confirm keeps it."));
+        }
         if self.plan.reboot_required && self.would_change() {
             page.text(0, "Part of it takes hold at the next boot only.");
         }
-        if let Some(next) =
-            self.next.as_deref().filter(|_| self.plan.refusals.is_empty() && !self.plan.is_empty())
-        {
+        if let Some(next) = self.next.as_deref().filter(|_| going) {
             page.marked(0, STRONG, "next:", next);
         }
     }
+}
+
+/// Returns the error of a plan that is refused; `None` where it is not.
+pub(crate) fn refused(refusals: &[Refusal], message: &str) -> Option<ErrorReport> {
+    refusals.first()?;
+    let mut error = ErrorReport::new("refused", EXIT_FAILED, message);
+    error.causes = refusals.iter().map(told).collect();
+    for hint in refusals.iter().flat_map(|refusal| &refusal.hints) {
+        if !error.hints.contains(hint) {
+            error.hints.push(hint.clone());
+        }
+    }
+    Some(error)
 }
 
 /// Makes a sentence of a fragment.
@@ -220,21 +261,14 @@ fn how(steps: &[&Step]) -> &'static str {
     }
 }
 
-fn show_steps(page: &mut Page, plan: &Plan) {
-    if plan.steps.is_empty() {
-        return;
+fn show_step(page: &mut Page, number: usize, step: &Step) {
+    page.marked(2, STRONG, &format!("{number}."), &describe(&step.effect));
+    if let Some(takes_hold) = step.takes_hold {
+        page.item(5, "reaches:", takes_hold.words());
     }
-    page.heading("Steps, in order:");
-    for (at, step) in plan.steps.iter().enumerate() {
-        page.marked(2, STRONG, &format!("{}.", at + 1), &describe(&step.effect));
-        if let Some(takes_hold) = step.takes_hold {
-            page.item(5, "reaches:", takes_hold.words());
-        }
-        if let Some(reason) = &step.irreversible {
-            page.marked(5, WARN, "cannot be undone before a reboot:", reason);
-        }
+    if let Some(reason) = &step.irreversible {
+        page.marked(5, WARN, "cannot be undone before a reboot:", reason);
     }
-    page.blank();
 }
 
 /// Describes an effect: `set net.ipv4.tcp_fin_timeout 60 -> 30`.
@@ -349,6 +383,7 @@ mod tests {
             with_diff: false,
             next: Some("tune apply web-server".into()),
             open_transaction: None,
+            confirm_within: None,
         }
     }
 
@@ -485,6 +520,40 @@ Refused for 1 reason: nothing is changed.
         let error = report.refusal().unwrap();
         assert_eq!((error.kind.as_str(), error.hints.len()), ("refused", 2));
         check(&error, "error");
+    }
+
+    #[test]
+    fn what_is_tried_out_is_told_from_what_waits() {
+        let mut report = report(plan());
+        report.confirm_within = Some(Quantity::Duration(120_000));
+        assert_eq!(
+            plain(&report),
+            "\
+host: linux 6.18.44
+profile: web-server (built-in)
+
+setting                 now  next boot  wanted       changes  reversible
+tcp.fin_wait_2_timeout  60s  60s        at most 30s  both     yes
+
+1 setting as wanted already.
+
+Steps, in order:
+  1. set net.ipv4.tcp_fin_timeout 60 -> 30
+     reaches: connections closed from then on; running timers keep their time
+  and when it is confirmed:
+  2. write /etc/sysctl.d/zz-tune.conf (new, 2 lines)
+
+2 values would change, in 2 steps.
+Undone after 120s unless tune confirm keeps it.
+next: tune apply web-server
+"
+        );
+        let document = check(&report, "plan");
+        assert_eq!(document["confirm_within"]["value"], 120_000);
+        assert_eq!(
+            (&document["steps"][0]["when"], &document["steps"][1]["when"]),
+            (&"now".into(), &"confirm".into())
+        );
     }
 
     #[test]

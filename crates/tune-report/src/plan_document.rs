@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tune_model::plan::{Change, Conflict, FileImage, Refusal};
-use tune_model::{Effect, Plan, Step, Subject, TakesHold};
+use tune_model::{Effect, Plan, Quantity, Step, Subject, TakesHold};
 
 use crate::audit::AuditDocument;
 use crate::escape::fields;
@@ -26,6 +26,8 @@ pub(crate) struct PlanDocument<'a> {
     conflicts: &'a [Conflict],
     #[serde(skip_serializing_if = "Option::is_none")]
     diff: Option<Vec<Difference>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm_within: Option<&'a Quantity>,
 }
 
 impl<'a> PlanDocument<'a> {
@@ -41,11 +43,12 @@ impl<'a> PlanDocument<'a> {
             msg,
             check_mode: true,
             changes,
-            steps: plan.steps.iter().map(StepDocument::of).collect(),
+            steps: plan.steps.iter().map(|step| StepDocument::of(step, report.when(step))).collect(),
             refusals: &plan.refusals,
             warnings: &plan.warnings,
             conflicts: &plan.conflicts,
             diff: report.with_diff.then(|| differences(plan)),
+            confirm_within: report.confirm_within.as_ref(),
         }
     }
 }
@@ -68,13 +71,15 @@ pub(crate) struct StepDocument<'a> {
     takes_hold: Option<TakesHold>,
     serves: &'a [Subject],
     #[serde(skip_serializing_if = "Option::is_none")]
+    when: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) outcome: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<&'a str>,
 }
 
 impl<'a> StepDocument<'a> {
-    fn of(step: &'a Step) -> Self {
+    fn of(step: &'a Step, when: Option<&'static str>) -> Self {
         let (kind, from, to) = ends(&step.effect);
         let (tunable, path, namespace) = match &step.effect {
             Effect::SetTunable { tunable, namespace, .. } => {
@@ -93,6 +98,7 @@ impl<'a> StepDocument<'a> {
             irreversible: step.irreversible.as_deref(),
             takes_hold: step.takes_hold,
             serves: &step.serves,
+            when,
             outcome: None,
             reason: None,
         }

@@ -1,4 +1,4 @@
-//! What was finished after a crash.
+//! What was finished after a crash, or taken back for want of a confirmation.
 
 use serde::Serialize;
 use tune_model::plan::{Change, Conflict};
@@ -11,7 +11,7 @@ use crate::style::{BAD, WARN, of_state};
 use crate::verdict::counted;
 use crate::{Report, json};
 
-/// What became of the transactions that a crash had interrupted.
+/// What became of the transactions that were not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverReport {
     /// The transactions, as they stand now.
@@ -49,11 +49,11 @@ impl RecoverReport {
     pub fn message(&self) -> String {
         match (self.recovered.len(), self.exit_status()) {
             (0, 0) => "nothing to recover".to_owned(),
-            (number, 0) => format!("{} recovered", counted(number, "interrupted transaction")),
+            (number, 0) => format!("{} recovered", counted(number, "unfinished transaction")),
             (number, _) => {
                 format!(
                     "{} recovered, but not all could be put back",
-                    counted(number, "interrupted transaction")
+                    counted(number, "unfinished transaction")
                 )
             }
         }
@@ -127,7 +127,7 @@ tunable                   before  after  where
 net.ipv4.tcp_fin_timeout  60      30     running kernel
 net.ipv4.tcp_fin_timeout  none    30     /etc/sysctl.d/zz-tune.conf
 
-1 interrupted transaction recovered.
+1 unfinished transaction recovered.
 "
         );
         assert_eq!(check(&report, "recover")["changed"], true);
@@ -139,7 +139,7 @@ net.ipv4.tcp_fin_timeout  none    30     /etc/sysctl.d/zz-tune.conf
 transaction 3: apply web-server, now rolled-back; interrupted after step 1
 
 not put back: net.ipv4.tcp_fin_timeout: permission denied
-1 interrupted transaction recovered, but not all could be put back.
+1 unfinished transaction recovered, but not all could be put back.
 "
         );
         check(&report, "recover");

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use tune_model::finding::TunableState;
 use tune_model::plan::{Bytes, FileImage, Namespace, Refusal, RefusalKind};
 use tune_model::profile::{Severity, Source, Subject};
+use tune_model::rendering::{Amount, Assignment, Proviso};
 use tune_model::transaction::{Action, Outcome, StepResult, TransactionState};
 use tune_model::{
-    Effect, Effective, Finding, Limits, Mutability, PortRange, Quantity, Slot, Status, TakesHold, Verdict,
+    Effect, Effective, Finding, Limits, Mutability, Plan, PortRange, Quantity, Rendering, Setting, Slot,
+    Status, System, TakesHold, Verdict,
 };
 
 use crate::apply::RunReport;
@@ -16,6 +18,7 @@ use crate::audit::AuditReport;
 use crate::error::ErrorReport;
 use crate::history::HistoryReport;
 use crate::plan::{Command, PlanReport};
+use crate::render::RenderReport;
 use crate::testing::{change, check, entry, finding, host, place, plain, plan, profile, state, step, valid};
 
 const STATUSES: &[Status] = &[
@@ -141,6 +144,7 @@ fn everything_planned() -> PlanReport {
         with_diff: true,
         next: None,
         open_transaction: Some("transaction 3 is running".into()),
+        confirm_within: Some(Quantity::Duration(90_000)),
     }
 }
 
@@ -180,15 +184,74 @@ fn plans_and_runs_of_every_shape_are_valid_and_fit_the_page() {
     for state in states() {
         let steps = vec![StepResult::Done, StepResult::Undone, failed(), StepResult::NotReached, stuck()];
         let outcome = Outcome { transaction: Some(1), state, steps, failure: Some("step 3 failed".into()) };
-        for (command, schema) in
-            [(Command::Apply, "apply"), (Command::Off, "off"), (Command::Rollback, "rollback")]
-        {
+        for (command, schema) in [
+            (Command::Apply, "apply"),
+            (Command::Off, "off"),
+            (Command::Rollback, "rollback"),
+            (Command::Confirm, "confirm"),
+        ] {
             let plan = PlanReport { command, ..plan.clone() };
             let run = RunReport { plan, outcome: outcome.clone(), deadline: None, state_dir: None };
             check(&run, schema);
             plain(&run);
         }
     }
+}
+
+/// A rendering in which everything takes every form.
+fn rendered() -> RenderReport {
+    let subject = || Subject::Setting(Setting::FinWait2Timeout);
+    let text = |text: &str| Some(text.to_owned());
+    let assignment = Assignment {
+        tunable: "net.ipv4.tcp_fin_timeout".into(),
+        value: "30".into(),
+        default: text("60"),
+        serves: vec![subject()],
+        irreversible: None,
+        at_boot_only: None,
+    };
+    let raised = Assignment { irreversible: text("it can only be raised"), ..assignment.clone() };
+    let at_boot =
+        Assignment { at_boot_only: text("it is read when the system starts"), ..assignment.clone() };
+    let unknown = Assignment { tunable: "x.y".into(), default: None, ..assignment.clone() };
+    let proviso = Proviso {
+        serves: vec![subject()],
+        slot: Slot::field("net.ipv4.tcp_mem", 2),
+        at_least: text("131072"),
+        at_most: text("2097152"),
+        irreversible: None,
+        at_boot_only: None,
+    };
+    let whole = Proviso { slot: Slot::whole("net.core.somaxconn"), at_most: None, ..proviso.clone() };
+    let capped = Proviso { at_least: None, ..proviso.clone() };
+    let cautions = vec!["above 60 s it is something else".to_owned()];
+    let effective = Effective::Exact(Quantity::Duration(30_000));
+    RenderReport {
+        command: "tune render web-server --for linux".into(),
+        profiles: vec![(profile("web-server"), "HTTP server".into())],
+        ram: Some(16 << 30),
+        rendering: Rendering {
+            system: System::Linux,
+            plan: Plan { findings: findings(), warnings: vec!["beware".into()], ..plan() },
+            assignments: vec![assignment, raised, at_boot, unknown],
+            provisos: vec![proviso, whole, capped],
+            amounts: [(subject(), Amount { effective, cautions })].into(),
+        },
+    }
+}
+
+#[test]
+fn renderings_of_every_shape_are_valid_and_fit_the_page() {
+    let report = rendered();
+    check(&report, "render");
+    let text = plain(&report);
+    for words in ["Cannot be undone before a reboot", "There is no command", "above 60 s", "$1 $2 131072"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    let nothing = Rendering { assignments: vec![], provisos: vec![], ..report.rendering.clone() };
+    let nothing = RenderReport { ram: None, rendering: nothing, ..report };
+    check(&nothing, "render");
+    assert!(plain(&nothing).contains("nothing has to be set"));
 }
 
 const fn states() -> [TransactionState; 7] {
@@ -210,6 +273,8 @@ fn histories_of_every_shape_are_valid_and_fit_the_page() {
         let mut entry = entry(at as u64 + 1, state);
         entry.action = actions[at % 3].clone();
         entry.note = at.is_multiple_of(2).then(|| "interrupted".to_owned());
+        entry.deadline = at.is_multiple_of(2).then(|| "2026-11-22T03:06:05Z".to_owned());
+        entry.deadline_uptime_ms = at.is_multiple_of(2).then_some(4711);
         transactions.push(entry);
     }
     let report = HistoryReport { transactions };
@@ -223,6 +288,7 @@ fn what_the_schemas_do_not_name_is_refused() {
     let documents = [
         ("audit", check(&audit(), "audit")),
         ("plan", check(&everything_planned(), "plan")),
+        ("render", check(&rendered(), "render")),
         ("error", check(&ErrorReport::new("busy", 75, "another tune holds the lock"), "error")),
     ];
     for (schema, document) in documents {
@@ -235,8 +301,9 @@ fn what_the_schemas_do_not_name_is_refused() {
         refused(&|document| document["unknown"] = json!(1));
         refused(&|document| document["schema"] = json!("tune.other/1"));
         let required: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
-        for key in
-            required.iter().filter(|key| !["notes", "open_transaction", "diff"].contains(&key.as_str()))
+        for key in required
+            .iter()
+            .filter(|key| !["notes", "open_transaction", "diff", "confirm_within"].contains(&key.as_str()))
         {
             refused(&|document| {
                 document.as_object_mut().unwrap().remove(key);

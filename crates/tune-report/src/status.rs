@@ -1,10 +1,12 @@
 //! The state of a host: its settings now and at the next boot, who decides them, and what is not finished.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tune_model::finding::{HostRef, TunableState};
 use tune_model::system::Place;
 use tune_model::transaction::{Entry, TransactionState};
-use tune_model::{Effective, Mutability, Subject};
+use tune_model::{Effective, Mutability, Quantity, Subject};
 
 use crate::page::Page;
 use crate::style::{BAD, DIM, PLAIN, STRONG, WARN};
@@ -38,7 +40,7 @@ impl std::fmt::Display for DecidedBy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(place) => place.fmt(f),
-            Self::KernelDefault => f.pad("kernel default"),
+            Self::KernelDefault => f.pad("kernel"),
             Self::Tool { name } => f.pad(name),
             Self::NotApplicable => f.pad("-"),
             Self::Unknown { .. } => f.pad("unknown"),
@@ -77,11 +79,22 @@ pub struct Waiting {
     pub entry: Entry,
     /// When it is undone unless confirmed: RFC 3339, UTC.
     pub deadline: Option<String>,
+    /// How long that is from now, in milliseconds.
+    pub left_ms: Option<u64>,
     /// That time has passed, and nobody has undone it.
     pub overdue: bool,
 }
 
 impl Waiting {
+    /// Tells how a transaction stands when the machine has been running for `uptime`.
+    #[must_use]
+    pub fn new(mut entry: Entry, uptime: Duration) -> Self {
+        let left = entry.time_left(uptime);
+        let deadline = entry.deadline.take();
+        let left_ms = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        Self { entry, deadline, left_ms, overdue: left.is_some_and(|left| left.is_zero()) }
+    }
+
     /// Says how the transaction stands and what to do about it.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -92,7 +105,9 @@ impl Waiting {
             }
             (TransactionState::AwaitingConfirmation, false, deadline) => {
                 let until = deadline.map(|until| format!(" at {until}")).unwrap_or_default();
-                format!("transaction {id} ({action}) is undone{until} unless tune confirm keeps it")
+                let left =
+                    self.left_ms.map(|left| format!(" in {}", whole_seconds(left))).unwrap_or_default();
+                format!("transaction {id} ({action}) is undone{left}{until} unless tune confirm keeps it")
             }
             (TransactionState::AwaitingReboot, ..) => {
                 format!("transaction {id} ({action}) is complete after the next reboot")
@@ -103,6 +118,11 @@ impl Waiting {
             (state, ..) => format!("transaction {id} ({action}) is {state}"),
         }
     }
+}
+
+/// Rounds up: what is left is not nothing.
+fn whole_seconds(milliseconds: u64) -> Quantity {
+    Quantity::Duration(milliseconds.div_ceil(1000).saturating_mul(1000))
 }
 
 /// The state of a host.
@@ -219,7 +239,9 @@ fn remarks(page: &mut Page, state: &SettingState) {
     } else if let Some(Effective::Unknown(reason)) = &state.effective {
         page.item(4, "unknown:", reason);
     }
-    for note in &state.notes {
+    let said =
+        |note: &&String| matches!(&state.effective, Some(Effective::Unknown(reason)) if reason == *note);
+    for note in state.notes.iter().filter(|note| !said(note)) {
         page.item(4, "note:", note);
     }
 }
@@ -275,12 +297,8 @@ mod tests {
             boot_tool: Some("systemd-sysctl".into()),
             active: vec!["web-server".into()],
             transactions: vec![
-                Waiting {
-                    entry: entry(3, TransactionState::AwaitingConfirmation),
-                    deadline: None,
-                    overdue: true,
-                },
-                Waiting { entry: entry(2, TransactionState::AwaitingReboot), deadline: None, overdue: false },
+                Waiting::new(awaiting(), Duration::from_secs(1000)),
+                Waiting::new(entry(2, TransactionState::AwaitingReboot), Duration::from_secs(1000)),
             ],
             notes: vec![],
         }
@@ -302,7 +320,7 @@ setting                 now          next boot    default      decided by
 tcp.fin_wait_2_timeout  60s          30s          60s          /etc/sysctl.d/
                                                                99-site-network.c
                                                                onf:3
-tcp.ephemeral_ports     32768-60999  32768-60999  32768-60999  kernel default
+tcp.ephemeral_ports     32768-60999  32768-60999  32768-60999  kernel
 tcp.keepalive_idle      2h           10min        2h           tuned
 net.tcp_memory_limit    unknown      never        -            unknown
     unknown: permission denied
@@ -321,12 +339,22 @@ next: tune audit PROFILE compares them with a profile; tune profile list shows
 
     #[test]
     fn a_waiting_transaction_says_until_when() {
-        let deadline = Some("2026-11-22T03:06:05Z".to_owned());
-        let waiting =
-            Waiting { entry: entry(3, TransactionState::AwaitingConfirmation), deadline, overdue: false };
+        let mut waiting = Waiting::new(awaiting(), Duration::from_millis(909_100));
+        assert_eq!(
+            waiting.sentence(),
+            "transaction 3 (apply web-server) is undone in 91s at 2026-11-22T03:06:05Z unless tune confirm keeps it"
+        );
+        assert!(!waiting.overdue);
+        waiting.left_ms = None;
         assert_eq!(
             waiting.sentence(),
             "transaction 3 (apply web-server) is undone at 2026-11-22T03:06:05Z unless tune confirm keeps it"
         );
+    }
+
+    fn awaiting() -> Entry {
+        let deadline = Some("2026-11-22T03:06:05Z".to_owned());
+        let waiting = entry(3, TransactionState::AwaitingConfirmation);
+        Entry { deadline, deadline_uptime_ms: Some(1_000_000), ..waiting }
     }
 }

@@ -171,6 +171,8 @@ pub fn entry(id: u64, state: TransactionState) -> Entry {
         conflicts: vec![],
         note: None,
         until_end_of: None,
+        deadline: None,
+        deadline_uptime_ms: None,
     }
 }
 

@@ -16,20 +16,20 @@ use crate::failpoint::{self, Durable, Event};
 use crate::tests::{Anything, NEW_FILE, OLD_FILE, RMEM, TIMEOUT, directory, host, plan, same_world};
 use crate::{ExecuteError, Store, Surroundings};
 
-const BOOT: &str = "boot-1";
-const EIO: i32 = 5;
-const ENOSPC: i32 = 28;
+pub(crate) const BOOT: &str = "boot-1";
+pub(crate) const EIO: i32 = 5;
+pub(crate) const ENOSPC: i32 = 28;
 
-struct Scene {
-    state: TempDir,
-    host: FakeHost,
+pub(crate) struct Scene {
+    pub(crate) state: TempDir,
+    pub(crate) host: FakeHost,
 }
 
 /// What can be seen of the machine and the active list.
-type World = (Option<String>, Option<String>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+pub(crate) type World = (Option<String>, Option<String>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl Scene {
-    fn new(host: FakeHost) -> Self {
+    pub(crate) fn new(host: FakeHost) -> Self {
         let scene = Self { state: directory(), host };
         fs::write(scene.state.path().join("claims.json"), "{\"format\":\"tune.claims/1\",\"scopes\":{}}\n")
             .unwrap();
@@ -38,11 +38,11 @@ impl Scene {
         scene
     }
 
-    fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store::open(self.state.path()).unwrap().logging_to(Vec::new())
     }
 
-    fn surroundings<'a>(&'a self, boot_id: &'a str) -> Surroundings<'a> {
+    pub(crate) fn surroundings<'a>(&'a self, boot_id: &'a str) -> Surroundings<'a> {
         Surroundings { machine: &self.host, policy: &Anything, boot_id }
     }
 
@@ -53,7 +53,7 @@ impl Scene {
         locked.execute(&self.surroundings(BOOT), &plan(), action, "host", &mut (), &|| false)
     }
 
-    fn world(&self) -> World {
+    pub(crate) fn world(&self) -> World {
         let file = |path: &str| self.host.image(path).map(|image| image.content.0);
         let claims = fs::read(self.state.path().join("claims.json")).ok();
         (self.host.value(TIMEOUT), self.host.value(RMEM), file(NEW_FILE), file(OLD_FILE), claims)
@@ -85,7 +85,7 @@ impl Scene {
         state
     }
 
-    fn check_tidy(&self, what: &str) {
+    pub(crate) fn check_tidy(&self, what: &str) {
         for directory in ["/etc", "/etc/sysctl.d"] {
             let names = self.host.files().names(Path::new(directory)).unwrap();
             assert!(!names.iter().any(|name| name.to_string_lossy().starts_with('.')), "{what}: {names:?}");
@@ -108,7 +108,7 @@ impl Scene {
     }
 }
 
-fn old_and_new() -> (World, World) {
+pub(crate) fn old_and_new() -> (World, World) {
     let scene = Scene::new(host());
     let old = scene.world();
     assert_eq!(scene.execute().unwrap().state, TransactionState::Applied);
@@ -125,7 +125,12 @@ fn operations() -> Vec<String> {
 
 fn crashing(scene: &Scene, at: usize, partial: usize) -> Durable {
     failpoint::arm(at, Event::Crash { partial });
-    let died = catch_unwind(AssertUnwindSafe(|| scene.execute())).is_err();
+    dying(scene, at, || drop(scene.execute()))
+}
+
+/// Lets the process die in `work` as it was armed for.
+pub(crate) fn dying(scene: &Scene, at: usize, work: impl FnOnce()) -> Durable {
+    let died = catch_unwind(AssertUnwindSafe(work)).is_err();
     let durable = failpoint::disarm().1;
     assert!(died, "operation {at} was not reached");
     scene.host.restart();
@@ -140,7 +145,7 @@ fn cuts(operation: &str) -> Vec<usize> {
     }
 }
 
-fn quiet() {
+pub(crate) fn quiet() {
     std::panic::set_hook(Box::new(|info| {
         let text = info.payload_as_str().unwrap_or_default();
         if !text.contains("the process died") && !text.contains(tune_host::fake::CRASH) {
@@ -232,7 +237,7 @@ fn the_disk_fails_once_or_for_good_at_every_change() {
 
 /// What a power cut may take.
 #[derive(Debug, Clone)]
-enum Cut {
+pub(crate) enum Cut {
     Nothing,
     /// A rename, or the making of a file, that was not synced.
     Rename(usize),
@@ -246,10 +251,10 @@ enum Cut {
     Everything,
 }
 
-const APPENDED: [&str; 2] = ["journal/000001.jsonl", "history.jsonl"];
+pub(crate) const APPENDED: [&str; 2] = ["journal/000001.jsonl", "history.jsonl"];
 
 impl Cut {
-    fn all(scene: &Scene, durable: &Durable) -> Vec<Self> {
+    pub(crate) fn all(scene: &Scene, durable: &Durable) -> Vec<Self> {
         let mut all = vec![Self::Nothing, Self::Everything];
         all.extend((0..durable.renamed.len()).map(Self::Rename));
         for name in APPENDED {
@@ -260,7 +265,7 @@ impl Cut {
         all
     }
 
-    fn make(&self, scene: &Scene, durable: &Durable) {
+    pub(crate) fn make(&self, scene: &Scene, durable: &Durable) {
         match self {
             Self::Nothing => {}
             Self::Rename(at) => take_rename(&durable.renamed[*at]),

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{Uid, User, getuid};
+use serde::{Deserialize, Serialize};
 use tune_model::transaction::Actor;
 
 /// The last second of the year 9999, beyond which RFC 3339 cannot write.
@@ -11,8 +12,38 @@ const LAST: Duration = Duration::from_secs(253_402_300_799);
 /// Returns the time as RFC 3339, UTC, to the second. A clock that is out of range does no harm.
 #[must_use]
 pub fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST);
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+    wall_clock_in(Duration::ZERO)
+}
+
+fn wall_clock_in(time: Duration) -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since.saturating_add(time).min(LAST)).to_string()
+}
+
+/// Until when a change has to be confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// For people: RFC 3339, UTC. The wall clock may be set meanwhile.
+    #[serde(rename = "deadline")]
+    pub text: String,
+    /// What decides: milliseconds since the machine was started.
+    #[serde(rename = "deadline_uptime_ms")]
+    pub uptime_ms: u64,
+}
+
+impl Deadline {
+    /// Returns the deadline that is `time` away when the machine has been running for `uptime`.
+    #[must_use]
+    pub fn after(time: Duration, uptime: Duration) -> Self {
+        let due = uptime.saturating_add(time).as_millis();
+        Self { text: wall_clock_in(time), uptime_ms: u64::try_from(due).unwrap_or(u64::MAX) }
+    }
+
+    /// Returns how much time is left when the machine has been running for `uptime`; nothing once it is over.
+    #[must_use]
+    pub fn left(&self, uptime: Duration) -> Duration {
+        Duration::from_millis(self.uptime_ms).saturating_sub(uptime)
+    }
 }
 
 /// Returns who runs this process: under `sudo` or `doas` the user behind them.

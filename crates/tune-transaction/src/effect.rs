@@ -206,22 +206,22 @@ fn colon(reason: &str) -> String {
 /// How often an undo is tried: what fails once for no lasting reason must not stay changed.
 pub(crate) const ATTEMPTS: usize = 2;
 
-/// Takes an effect back, unless somebody else has changed the target since. What is left beside the target for now
-/// keeps it from being done, so that it is tried again.
-pub(crate) fn take_back(machine: &dyn Machine, effect: &Effect, tag: &str) -> Back {
+/// Takes an effect back, unless somebody else has changed the target since; with `overwrite` also then. What is left
+/// beside the target for now keeps it from being done, so that it is tried again.
+pub(crate) fn take_back(machine: &dyn Machine, effect: &Effect, tag: &str, overwrite: bool) -> Back {
     let _ = clean_up(machine, effect, tag);
-    match (undo(machine, effect, tag), clean_up(machine, effect, tag)) {
+    match (undo(machine, effect, tag, overwrite), clean_up(machine, effect, tag)) {
         (Back::Undone | Back::Conflict(_), Err(left)) => Back::Stuck(left),
         (back, _) => back,
     }
 }
 
-fn undo(machine: &dyn Machine, effect: &Effect, tag: &str) -> Back {
+fn undo(machine: &dyn Machine, effect: &Effect, tag: &str, overwrite: bool) -> Back {
     let mut trouble = None;
     for _ in 0..ATTEMPTS {
         match look(machine, effect) {
             Ok(shown) if shown.before || shown.gone => return Back::Undone,
-            Ok(shown) if shown.after || shown.mixed => {
+            Ok(shown) if shown.after || shown.mixed || overwrite => {
                 if let Some(conflict) = in_use(machine, effect) {
                     return Back::Conflict(conflict);
                 }
@@ -241,6 +241,13 @@ fn undo(machine: &dyn Machine, effect: &Effect, tag: &str) -> Back {
         }
         Err(reason) => Back::Stuck(reason),
     }
+}
+
+/// Returns the conflict where somebody else has changed what an effect left.
+pub(crate) fn foreign(machine: &dyn Machine, effect: &Effect) -> Option<Conflict> {
+    let shown = look(machine, effect).ok()?;
+    let ours = shown.before || shown.after || shown.mixed || shown.gone;
+    (!ours).then(|| conflict(effect, shown.found))
 }
 
 /// A directory that was made for a step is left when somebody else has put something into it.
@@ -339,14 +346,14 @@ mod tests {
     fn a_foreign_value_is_neither_overwritten_nor_taken_back() {
         let host = FakeHost::new().with_tunable("a", "7");
         assert!(carry_out(&host, &set("a", "1", "2"), "1-1").is_err());
-        assert!(matches!(take_back(&host, &set("a", "1", "2"), "1-1"), Back::Conflict(_)));
+        assert!(matches!(take_back(&host, &set("a", "1", "2"), "1-1", false), Back::Conflict(_)));
         assert!(host.effects().is_empty());
     }
 
     #[test]
     fn a_mixture_is_ours_to_take_back() {
         let host = FakeHost::new().with_tunable(RMEM, "4\t2\t3");
-        assert_eq!(take_back(&host, &set(RMEM, "1 2 3", "4 5 6"), "1-1"), Back::Undone);
+        assert_eq!(take_back(&host, &set(RMEM, "1 2 3", "4 5 6"), "1-1", false), Back::Undone);
         assert!(same_value(&host.value(RMEM).unwrap(), "1 2 3"));
     }
 
@@ -354,9 +361,9 @@ mod tests {
     fn one_failing_write_does_not_spoil_the_undo_and_lasting_ones_are_told() {
         let effect = set("a", "1", "2");
         let host = FakeHost::new().with_tunable("a", "2").failing(Operation::Write, 1, "input/output error");
-        assert_eq!(take_back(&host, &effect, "1-1"), Back::Undone);
+        assert_eq!(take_back(&host, &effect, "1-1", false), Back::Undone);
         let host = FakeHost::new().with_tunable("a", "2").refusing("a", "1");
-        let Back::Stuck(reason) = take_back(&host, &effect, "1-1") else { panic!("it was refused") };
+        let Back::Stuck(reason) = take_back(&host, &effect, "1-1", false) else { panic!("it was refused") };
         assert!(reason.contains("refused") && reason.contains("it is 2"), "{reason}");
     }
 
@@ -390,8 +397,8 @@ mod tests {
         let effect = Effect::Directory { path: "/etc/sysctl.d".into(), before: false, after: true };
         let host = FakeHost::new().with_directory("/etc");
         carry_out(&host, &effect, "1-1").unwrap();
-        assert_eq!(take_back(&host, &effect, "1-1"), Back::Undone);
+        assert_eq!(take_back(&host, &effect, "1-1", false), Back::Undone);
         let host = FakeHost::new().with_file("/etc/sysctl.d/theirs.conf", "");
-        assert!(matches!(take_back(&host, &effect, "1-1"), Back::Conflict(_)));
+        assert!(matches!(take_back(&host, &effect, "1-1", false), Back::Conflict(_)));
     }
 }

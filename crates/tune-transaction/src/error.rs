@@ -2,8 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tune_model::transaction::StepResult;
+use tune_model::Quantity;
+use tune_model::plan::Conflict;
+use tune_model::transaction::{Action, Actor, Entry, StepResult};
 
 /// Why the state directory, or a file in it, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -186,10 +189,63 @@ pub enum ExecuteError {
     },
 }
 
+/// A transaction waits for a confirmation, and nothing else is changed meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "transaction {transaction} ({action}), begun by {}, awaits confirmation for another {}, until {deadline}",
+    name(.actor),
+    in_words(*.left)
+)]
+pub struct Awaiting {
+    /// The transaction.
+    pub transaction: u64,
+    /// What it is for.
+    pub action: Action,
+    /// Who began it.
+    pub actor: Actor,
+    /// When it is undone unless confirmed: RFC 3339, UTC.
+    pub deadline: String,
+    /// How long that is from now.
+    pub left: Duration,
+}
+
+impl Awaiting {
+    /// Returns what another changer is told about a transaction while the machine has been running for `uptime`; `None`
+    /// where it does not wait, or no longer.
+    #[must_use]
+    pub fn of(entry: &Entry, uptime: Duration) -> Option<Self> {
+        let left = entry.time_left(uptime).filter(|left| !left.is_zero())?;
+        Some(Self::with(entry, left))
+    }
+
+    pub(crate) fn with(entry: &Entry, left: Duration) -> Self {
+        Self {
+            transaction: entry.id,
+            action: entry.action.clone(),
+            actor: entry.actor.clone(),
+            deadline: entry.deadline.clone().unwrap_or_default(),
+            left,
+        }
+    }
+}
+
+fn name(actor: &Actor) -> String {
+    actor.user.clone().unwrap_or_else(|| format!("user {}", actor.uid))
+}
+
+/// Returns a time in whole seconds, rounded up.
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    Quantity::Duration(seconds.saturating_mul(1000)).to_string()
+}
+
 /// Why an interrupted transaction was not recovered. It stays open, and recovery can be run again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecoverError {
+    /// There is time left to confirm a transaction.
+    #[error(transparent)]
+    Awaiting(Box<Awaiting>),
     /// The state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -223,4 +279,25 @@ pub enum RecoverError {
         /// The reason.
         reason: String,
     },
+}
+
+/// Why a transaction was neither confirmed nor taken back: it stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrialError {
+    /// No transaction waits for a confirmation.
+    #[error("nothing awaits confirmation")]
+    NothingAwaits,
+    /// Something was changed by somebody else, and nothing was to be touched then.
+    #[error("{} was changed by somebody else since; nothing was touched", .0.target)]
+    Foreign(Box<Conflict>),
+    /// The journal cannot be followed.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+}
+
+impl From<StateError> for TrialError {
+    fn from(error: StateError) -> Self {
+        Self::Recover(error.into())
+    }
 }

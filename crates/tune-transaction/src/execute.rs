@@ -6,7 +6,7 @@ use tune_model::Plan;
 use tune_model::plan::{Effect, Step};
 use tune_model::transaction::{Action, Entry, Outcome, StepResult, TransactionState};
 
-use crate::clock;
+use crate::clock::{self, Deadline};
 use crate::effect;
 use crate::error::{ExecuteError, StateError};
 use crate::history;
@@ -14,7 +14,16 @@ use crate::journal::{self, ClaimsChange, Ending, FORMAT, Header, Intent, Journal
 use crate::lock::Locked;
 use crate::run::{self, Run};
 use crate::store::claims_text;
+use crate::trial;
 use crate::{Observer, Surroundings};
+
+/// What a plan is carried out for.
+pub(crate) struct Task<'a> {
+    pub(crate) action: Action,
+    pub(crate) scope: &'a str,
+    /// Until when it has to be confirmed, if it has.
+    pub(crate) until: Option<Deadline>,
+}
 
 impl Locked<'_> {
     /// Carries out a plan that was made while this lock was held, or takes back what it had begun to do.
@@ -36,6 +45,19 @@ impl Locked<'_> {
         observer: &mut dyn Observer,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Outcome, ExecuteError> {
+        let task = Task { action, scope, until: None };
+        self.carry_out(surroundings, plan, task, observer, interrupted)
+    }
+
+    /// Carries out a plan, or with a deadline what of it can be tried out.
+    pub(crate) fn carry_out(
+        &mut self,
+        surroundings: &Surroundings<'_>,
+        plan: &Plan,
+        task: Task<'_>,
+        observer: &mut dyn Observer,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Outcome, ExecuteError> {
         if plan.is_empty() {
             return Ok(Outcome {
                 transaction: None,
@@ -46,7 +68,7 @@ impl Locked<'_> {
         }
         refuse_forbidden(surroundings, &plan.steps)?;
         refuse_changed(surroundings, &plan.steps)?;
-        let intent = self.intend(surroundings, plan, action, scope)?;
+        let intent = self.intend(surroundings, plan, task.action, task.scope)?;
         let run = Run {
             store: self.store,
             surroundings,
@@ -57,8 +79,12 @@ impl Locked<'_> {
             claims: StepResult::NotReached,
             conflicts: Vec::new(),
             stuck: Vec::new(),
+            overwrite: false,
         };
-        Ok(carry_through(run, plan, interrupted))
+        Ok(match task.until {
+            Some(until) => trial::try_out(run, until, interrupted),
+            None => carry_through(run, plan, interrupted),
+        })
     }
 
     fn intend(
@@ -81,6 +107,8 @@ impl Locked<'_> {
             conflicts: plan.conflicts.clone(),
             note: None,
             until_end_of: None,
+            deadline: None,
+            deadline_uptime_ms: None,
         };
         let header = Header { format: FORMAT.to_owned(), boot_id: surroundings.boot_id.to_owned(), entry };
         Ok(Intent { header, steps: plan.steps.clone(), claims: self.claims_change(plan)? })
@@ -126,49 +154,68 @@ impl Locked<'_> {
 }
 
 fn carry_through(mut run: Run<'_>, plan: &Plan, interrupted: &dyn Fn() -> bool) -> Outcome {
-    let id = run.intent.header.entry.id;
     let ending = success(plan, &run.intent.header);
-    let done = run.forward(interrupted).and_then(|()| run.seal(&ending).map_err(|error| error.to_string()));
+    let done = run.forward(0, interrupted).and_then(|()| conclude(&mut run, &ending));
+    outcome(run, done.map(|()| ending.state))
+}
+
+/// Writes down that all was done.
+pub(crate) fn conclude(run: &mut Run<'_>, ending: &Ending) -> Result<(), String> {
+    run.seal(ending).map_err(|error| error.to_string())?;
+    if let Err(error) = run::settle_missing(run.store, &run.intent.header.entry, ending) {
+        run.observer.notice(&format!("the change is made, but not in the history yet: {error}"));
+    }
+    Ok(())
+}
+
+/// Tells what became of it; takes it back where something failed.
+pub(crate) fn outcome(mut run: Run<'_>, done: Result<TransactionState, String>) -> Outcome {
     let (state, failure) = match done {
-        Ok(()) => {
-            if let Err(error) = run::settle_missing(run.store, &run.intent.header.entry, &ending) {
-                run.observer.notice(&format!("the change is made, but not in the history yet: {error}"));
-            }
-            (ending.state, None)
-        }
+        Ok(state) => (state, None),
         Err(reason) => {
             run.backward();
-            (give_up(&mut run, &reason), Some(reason))
+            (give_up(&mut run, &reason, TransactionState::Failed), Some(reason))
         }
     };
-    Outcome { transaction: Some(id), state, steps: run.results, failure }
+    Outcome { transaction: Some(run.intent.header.entry.id), state, steps: run.results, failure }
 }
 
 /// Writes down that the transaction was taken back; if even that fails, the next recovery finds nothing to do.
-fn give_up(run: &mut Run<'_>, reason: &str) -> TransactionState {
-    match run.end_undone(reason) {
+pub(crate) fn give_up(run: &mut Run<'_>, reason: &str, clean: TransactionState) -> TransactionState {
+    match run.end_undone(reason, clean) {
         Ok(state) => state,
         Err(error) => {
-            run.observer.notice(&format!("it could not be written down that this failed: {error}"));
-            run.state_after_undo()
+            run.observer.notice(&format!("it could not be written down that this was taken back: {error}"));
+            run.state_after_undo(clean)
         }
     }
 }
 
 fn success(plan: &Plan, header: &Header) -> Ending {
-    let taken_back = match &header.entry.action {
-        Action::Rollback { .. } if !plan.conflicts.is_empty() => Some(TransactionState::PartlyRolledBack),
-        Action::Rollback { .. } if plan.reboot_required => Some(TransactionState::AwaitingReboot),
-        Action::Rollback { .. } => Some(TransactionState::RolledBack),
-        _ => None,
-    };
+    let taken_back = taken_back(plan, header);
+    let until_end_of = (taken_back == Some(TransactionState::AwaitingReboot)).then(|| header.boot_id.clone());
+    Ending { taken_back, until_end_of, ..applied() }
+}
+
+/// Returns the end of a transaction that was carried out.
+pub(crate) fn applied() -> Ending {
     Ending {
         state: TransactionState::Applied,
         changed: clock::now(),
         conflicts: Vec::new(),
         note: None,
-        until_end_of: (taken_back == Some(TransactionState::AwaitingReboot)).then(|| header.boot_id.clone()),
-        taken_back,
+        until_end_of: None,
+        taken_back: None,
+    }
+}
+
+/// Tells how the transaction that a rollback takes back stands afterwards.
+fn taken_back(plan: &Plan, header: &Header) -> Option<TransactionState> {
+    match &header.entry.action {
+        Action::Rollback { .. } if !plan.conflicts.is_empty() => Some(TransactionState::PartlyRolledBack),
+        Action::Rollback { .. } if plan.reboot_required => Some(TransactionState::AwaitingReboot),
+        Action::Rollback { .. } => Some(TransactionState::RolledBack),
+        _ => None,
     }
 }
 

@@ -82,6 +82,11 @@ mod armed {
         PLAN.with_borrow_mut(|plan| *plan = Plan { at, event, ..Plan::default() });
     }
 
+    /// As [`arm`], with what is durable already.
+    pub(crate) fn arm_with(durable: Durable, at: usize, event: Event) {
+        PLAN.with_borrow_mut(|plan| *plan = Plan { at, event, durable, ..Plan::default() });
+    }
+
     /// Lets nothing happen any more, and returns what operations there were.
     pub(crate) fn disarm() -> (Vec<String>, Durable) {
         let plan = PLAN.with_borrow_mut(std::mem::take);

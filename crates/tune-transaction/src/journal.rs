@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tune_model::plan::{Bytes, Conflict, Step};
 use tune_model::transaction::{Entry, TransactionState};
 
+use crate::clock::Deadline;
 use crate::disk::{self, Directory, PRIVATE};
 use crate::error::StateError;
 use crate::line;
@@ -48,6 +50,14 @@ pub(crate) struct Ending {
     pub(crate) until_end_of: Option<String>,
 }
 
+/// Where a transaction waits for a confirmation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pause {
+    #[serde(flatten)]
+    pub(crate) deadline: Deadline,
+    pub(crate) changed: String,
+}
+
 /// A line of a journal after the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
@@ -62,6 +72,8 @@ pub(crate) enum Record {
     Begin { index: usize },
     /// A step was carried out and read back.
     Done { index: usize },
+    /// What could be tried out is done; the rest waits for a confirmation.
+    Await(Pause),
     /// A step failed; what was there before is there.
     Failed { index: usize, reason: String },
     /// A step is being taken back.
@@ -102,8 +114,53 @@ pub(crate) struct Story {
     /// One for each step, and one for the active list.
     pub(crate) progress: Vec<Progress>,
     pub(crate) ending: Option<Ending>,
+    /// Where it waits, unless it has gone on from there.
+    pub(crate) waits: Option<Pause>,
     /// The length of the intact lines, and the check of the last.
     end: (u64, String),
+}
+
+/// How a transaction without an end stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is running, or was interrupted.
+    Interrupted,
+    /// It can still be confirmed, for this long.
+    Waits(Duration),
+    /// It was not confirmed in time.
+    Overdue,
+    /// It was not confirmed before the machine was restarted.
+    Restarted,
+}
+
+impl Story {
+    /// Tells how it stands without an end, in the boot `boot_id` when the machine has been running for `uptime`.
+    pub(crate) fn standing(&self, boot_id: &str, uptime: Duration) -> Standing {
+        let Some(pause) = &self.waits else { return Standing::Interrupted };
+        match pause.deadline.left(uptime) {
+            _ if self.intent.header.boot_id != boot_id => Standing::Restarted,
+            Duration::ZERO => Standing::Overdue,
+            left => Standing::Waits(left),
+        }
+    }
+
+    /// Returns what the history shows while it waits: what was tried out, and until when.
+    pub(crate) fn shown_waiting(&self) -> Option<Entry> {
+        let Header { entry, boot_id, .. } = &self.intent.header;
+        self.waits.as_ref().map(|pause| shown_waiting(entry, boot_id, pause))
+    }
+}
+
+/// Returns the line of the history for a transaction that waits. What waits with it is not changed yet.
+pub(crate) fn shown_waiting(open: &Entry, boot_id: &str, pause: &Pause) -> Entry {
+    let mut entry = open.clone();
+    entry.state = TransactionState::AwaitingConfirmation;
+    entry.changed.clone_from(&pause.changed);
+    entry.changes.retain(|change| change.scope == "runtime");
+    entry.until_end_of = Some(boot_id.to_owned());
+    entry.deadline = Some(pause.deadline.text.clone());
+    entry.deadline_uptime_ms = Some(pause.deadline.uptime_ms);
+    entry
 }
 
 /// What reading a journal gives.
@@ -302,7 +359,8 @@ struct Reader {
 impl Reader {
     fn new(header: Header, end: (u64, String)) -> Self {
         let intent = Intent { header, steps: Vec::new(), claims: None };
-        Self { story: Story { intent, progress: Vec::new(), ending: None, end }, ready: false }
+        let story = Story { intent, progress: Vec::new(), ending: None, waits: None, end };
+        Self { story, ready: false }
     }
 
     fn read(mut self, lines: &[&[u8]]) -> Result<Reading, Fault> {
@@ -314,6 +372,7 @@ impl Reader {
 
     fn take(&mut self, record: Record) -> Result<(), String> {
         let story = &mut self.story;
+        story.waits = None;
         match record {
             _ if story.ending.is_some() => return Err("it comes after the end".to_owned()),
             Record::Step(step) if !self.ready => story.intent.steps.push(*step),
@@ -323,6 +382,7 @@ impl Reader {
                 story.progress = vec![Progress::Untouched; steps + 1];
             }
             Record::End(ending) if self.ready => story.ending = Some(ending),
+            Record::Await(pause) if self.ready => story.waits = Some(pause),
             Record::Begin { index }
             | Record::Done { index }
             | Record::UndoBegin { index }
@@ -360,6 +420,8 @@ mod tests {
             conflicts: Vec::new(),
             note: None,
             until_end_of: None,
+            deadline: None,
+            deadline_uptime_ms: None,
         };
         let header = Header { format: FORMAT.to_owned(), boot_id: "boot-1".to_owned(), entry };
         let intent = Intent { header, steps: plan().steps, claims: None };

@@ -44,7 +44,8 @@
 //! back, step by step, as the target is now: as after the step, undone; as before, nothing to do; anything else was
 //! somebody else, left and reported. A live value whose fields are partly those before and partly those after is ours:
 //! kernels store the beginning of a list that they refuse. After a restart of the machine live values are not touched.
-//! What cannot be put back for another reason keeps the transaction open, and recovery tries again the next time. With
+//! What cannot be put back for another reason keeps the transaction open, and recovery tries again the next time; so does
+//! a half-made file that cannot be removed, though nothing reads it. With
 //! `end`, only history and head are completed.
 //!
 //! A last line that is torn is dropped, after a restart all from the first torn line on: nothing after it was durable.
@@ -81,16 +82,22 @@ mod store;
 mod syslog;
 #[cfg(test)]
 mod tests;
+mod trial;
+#[cfg(test)]
+mod trial_campaign;
+#[cfg(test)]
+mod trial_tests;
 
 use tune_host::Machine;
 use tune_model::{Effect, Step};
 
-pub use clock::{actor, now};
-pub use error::{Busy, ExecuteError, LockError, RecoverError, StateError};
+pub use clock::{Deadline, actor, now};
+pub use error::{Awaiting, Busy, ExecuteError, LockError, RecoverError, StateError, TrialError};
 pub use history::Verification;
 pub use lock::Locked;
-pub use recover::Recovered;
+pub use recover::{Cause, Recovered};
 pub use store::Store;
+pub use trial::{Concluded, Foreign, OnTrial, Trial};
 
 /// Returns the SHA-256 digest of texts, one after the other: `sha256:` and the digest in hexadecimal.
 pub fn digest<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> String {

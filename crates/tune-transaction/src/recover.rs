@@ -1,18 +1,20 @@
-//! Finishing what a crash interrupted.
+//! Finishing what a crash interrupted, and taking back what was not confirmed in time.
+
+use std::time::Duration;
 
 use tune_model::plan::Conflict;
 use tune_model::reading::Layer;
 use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
 
-use crate::Surroundings;
 use crate::clock;
 use crate::disk::Directory;
-use crate::error::{RecoverError, StateError};
+use crate::error::{Awaiting, RecoverError, StateError};
 use crate::history::{self, Chain};
-use crate::journal::{self, Intent, Journal, Progress, Reading, Story};
+use crate::journal::{self, Intent, Journal, Progress, Reading, Standing, Story};
 use crate::lock::Locked;
 use crate::run::{self, Run};
 use crate::store::CLAIMS;
+use crate::{Observer, Surroundings};
 
 /// What was recovered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,16 +30,63 @@ pub struct Recovered {
     pub steps: Vec<StepResult>,
     /// What somebody else had changed and was left alone.
     pub conflicts: Vec<Conflict>,
+    /// Why it had to be recovered.
+    pub cause: Cause,
+}
+
+/// Why a transaction had to be recovered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It was interrupted.
+    Interrupted,
+    /// It was not confirmed in time.
+    Overdue,
+    /// It was not confirmed before the machine was restarted.
+    Restarted,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Interrupted => "interrupted",
+            Self::Overdue => "not confirmed in time",
+            Self::Restarted => "not confirmed before the machine was restarted",
+        })
+    }
+}
+
+impl Cause {
+    /// Returns what the history says about it.
+    const fn note(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted, and taken back by recovery",
+            Self::Overdue => "not confirmed in time, and taken back",
+            Self::Restarted => {
+                "not confirmed before the machine was restarted, which took the live values back"
+            }
+        }
+    }
+
+    /// Returns the state of a transaction of which all was taken back.
+    const fn state(self) -> TransactionState {
+        match self {
+            Self::Interrupted => TransactionState::Failed,
+            Self::Overdue | Self::Restarted => TransactionState::RolledBack,
+        }
+    }
 }
 
 impl Locked<'_> {
     /// Finishes what a crash interrupted: takes back a transaction that did not end, completes the history of one that
-    /// did. Returns `None` when there is nothing to do, as the second time.
+    /// did. Returns `None` when there is nothing to do, as the second time. What waits for a confirmation is taken back
+    /// once its time is over.
     ///
     /// Live values are put back only while the machine has not been restarted since.
     ///
     /// # Errors
     ///
+    /// [`RecoverError::Awaiting`]: there is time left to confirm a transaction, and nothing was touched.
     /// [`RecoverError::Forbidden`]: no step was touched. [`RecoverError::Stuck`] and [`RecoverError::State`]: what was
     /// taken back so far stays so, the transaction stays open, and the next recovery does the rest.
     pub fn recover(&mut self, surroundings: &Surroundings<'_>) -> Result<Option<Recovered>, RecoverError> {
@@ -57,7 +106,7 @@ impl Locked<'_> {
     }
 
     /// Removes the half-made files of the state directory.
-    fn tidy(&self, journals: &Directory, newest: u64) -> Result<(), StateError> {
+    pub(crate) fn tidy(&self, journals: &Directory, newest: u64) -> Result<(), StateError> {
         for name in [CLAIMS, history::HEAD] {
             tidy_if_there(&self.store.directory, name)?;
         }
@@ -86,7 +135,13 @@ impl Locked<'_> {
         let entry = &story.intent.header.entry;
         let Some(ending) = &story.ending else {
             self.refuse_lost_end(journals, entry)?;
-            return self.take_back(surroundings, journals, story).map(Some);
+            let cause = match story.standing(surroundings.boot_id, surroundings.machine.uptime()) {
+                Standing::Interrupted => Cause::Interrupted,
+                Standing::Overdue => Cause::Overdue,
+                Standing::Restarted => Cause::Restarted,
+                Standing::Waits(left) => return Err(self.leave_waiting(journals, story, left)?),
+            };
+            return self.take_back(surroundings, journals, story, cause).map(Some);
         };
         let missing = run::settle_missing(self.store, entry, ending)?;
         Ok(missing.then(|| Recovered {
@@ -95,16 +150,34 @@ impl Locked<'_> {
             state: ending.state,
             steps: Vec::new(),
             conflicts: ending.conflicts.clone(),
+            cause: Cause::Interrupted,
         }))
+    }
+
+    /// Brings the history to where a transaction that waits is, and says that it does.
+    fn leave_waiting(
+        &self,
+        journals: &Directory,
+        story: &Story,
+        left: Duration,
+    ) -> Result<RecoverError, StateError> {
+        let shown = story.shown_waiting().unwrap_or_else(|| story.intent.header.entry.clone());
+        if Chain::read(&self.store.directory)?.last_of(shown.id) != Some(&shown) {
+            self.store.record(std::slice::from_ref(&shown))?;
+        }
+        self.close_orphans(journals)?;
+        self.mend_head()?;
+        Ok(RecoverError::Awaiting(Box::new(Awaiting::with(&shown, left))))
     }
 
     /// The end of a journal is durable before the history shows it: where the history has an end and the journal none,
     /// the journal was damaged later, and what it did must not be taken back.
     fn refuse_lost_end(&self, journals: &Directory, entry: &Entry) -> Result<(), StateError> {
+        use TransactionState::{AwaitingConfirmation, Open, PartlyRolledBack};
         let chain = Chain::read(&self.store.directory)?;
         let shown = chain.last_of(entry.id).map(|entry| entry.state);
         match shown {
-            None | Some(TransactionState::Open | TransactionState::PartlyRolledBack) => Ok(()),
+            None | Some(Open | AwaitingConfirmation | PartlyRolledBack) => Ok(()),
             Some(state) => {
                 let file = journals.path().join(journal::file_name(entry.id));
                 let what = format!("its end is missing, and the history shows it as {state}");
@@ -113,12 +186,37 @@ impl Locked<'_> {
         }
     }
 
-    fn take_back(
+    pub(crate) fn take_back(
         &self,
         surroundings: &Surroundings<'_>,
         journals: &Directory,
         story: &Story,
+        cause: Cause,
     ) -> Result<Recovered, RecoverError> {
+        let entry = &story.intent.header.entry;
+        let mut nobody = ();
+        let mut run = self.resume(surroundings, journals, story, &mut nobody)?;
+        run.backward();
+        if !run.stuck.is_empty() {
+            let file = journals.path().join(journal::file_name(entry.id));
+            return Err(RecoverError::Stuck { file, what: run.stuck.join("; "), steps: run.results });
+        }
+        let ended = run.end_undone(cause.note(), cause.state());
+        let (steps, conflicts) = (run.results, run.conflicts);
+        let file = journals.path().join(journal::file_name(entry.id));
+        let state = ended.map_err(|error| unfinished(file, &steps, &conflicts, error))?;
+        let (transaction, action) = (entry.id, entry.action.clone());
+        Ok(Recovered { transaction, action, state, steps, conflicts, cause })
+    }
+
+    /// Goes on with a transaction where its journal ends.
+    pub(crate) fn resume<'r>(
+        &'r self,
+        surroundings: &'r Surroundings<'r>,
+        journals: &Directory,
+        story: &'r Story,
+        observer: &'r mut dyn Observer,
+    ) -> Result<Run<'r>, RecoverError> {
         let intent = &story.intent;
         let entry = &intent.header.entry;
         if let Some((step, target, reason)) = run::forbidden(surroundings, &intent.steps) {
@@ -126,36 +224,27 @@ impl Locked<'_> {
             return Err(RecoverError::Forbidden { file, step, target, reason });
         }
         let same_boot = intent.header.boot_id == surroundings.boot_id;
-        let mut run = Run {
+        Ok(Run {
             store: self.store,
             surroundings,
             intent,
             journal: Journal::resume(journals, story)?,
-            observer: &mut (),
+            observer,
             results: where_it_stands(intent, &story.progress, same_boot),
             claims: result(&story.progress[intent.steps.len()], false),
             conflicts: Vec::new(),
             stuck: Vec::new(),
-        };
-        run.backward();
-        if !run.stuck.is_empty() {
-            let file = journals.path().join(journal::file_name(entry.id));
-            return Err(RecoverError::Stuck { file, what: run.stuck.join("; "), steps: run.results });
-        }
-        let ended = run.end_undone("interrupted, and taken back by recovery");
-        let (steps, conflicts) = (run.results, run.conflicts);
-        let file = journals.path().join(journal::file_name(entry.id));
-        let state = ended.map_err(|error| unfinished(file, &steps, &conflicts, error))?;
-        Ok(Recovered { transaction: entry.id, action: entry.action.clone(), state, steps, conflicts })
+            overwrite: false,
+        })
     }
 
-    /// Closes transactions that the history shows as open and whose journal somebody has moved away.
+    /// Closes transactions that the history shows as unfinished and whose journal somebody has moved away.
     fn close_orphans(&self, journals: &Directory) -> Result<Option<Recovered>, StateError> {
         let chain = Chain::read(&self.store.directory)?;
         let names = journals.names()?;
         let is_orphan = |entry: &&Entry| {
             let last = chain.last_of(entry.id) == Some(*entry);
-            last && entry.state == TransactionState::Open && !names.contains(&journal::file_name(entry.id))
+            last && entry.is_unfinished() && !names.contains(&journal::file_name(entry.id))
         };
         let closed: Vec<_> = chain.intact().filter(is_orphan).map(orphan).collect();
         if closed.is_empty() {
@@ -168,6 +257,7 @@ impl Locked<'_> {
             state,
             steps: Vec::new(),
             conflicts: Vec::new(),
+            cause: Cause::Interrupted,
         }))
     }
 
@@ -199,7 +289,9 @@ fn unfinished(
 fn orphan(open: &Entry) -> Entry {
     let note = "interrupted; its journal was moved away before recovery could finish".to_owned();
     let state = TransactionState::PartlyRolledBack;
-    Entry { state, changed: clock::now(), note: Some(note), ..open.clone() }
+    let (until_end_of, deadline, deadline_uptime_ms) = (None, None, None);
+    let entry = Entry { until_end_of, deadline, deadline_uptime_ms, ..open.clone() };
+    Entry { state, changed: clock::now(), note: Some(note), ..entry }
 }
 
 fn tidy_if_there(directory: &Directory, name: &str) -> Result<(), StateError> {

@@ -28,18 +28,30 @@ pub(crate) struct Run<'a> {
     pub(crate) conflicts: Vec<Conflict>,
     /// What could not be put back for another reason, and may be the next time.
     pub(crate) stuck: Vec<String>,
+    /// Puts back also what somebody else has changed since.
+    pub(crate) overwrite: bool,
 }
 
 impl Run<'_> {
-    /// Carries out every step, then the change of the active list; stops at the first failure.
-    pub(crate) fn forward(&mut self, interrupted: &dyn Fn() -> bool) -> Result<(), String> {
-        for index in 0..self.intent.steps.len() {
-            stop_if(interrupted)?;
-            self.step(index)?;
-        }
+    /// Carries out every step from `first` on, then the change of the active list; stops at the first failure.
+    pub(crate) fn forward(&mut self, first: usize, interrupted: &dyn Fn() -> bool) -> Result<(), String> {
+        self.steps(first..self.intent.steps.len(), interrupted)?;
         stop_if(interrupted)?;
         self.change_claims()?;
         stop_if(interrupted)
+    }
+
+    /// Carries out some of the steps; stops at the first failure.
+    pub(crate) fn steps(
+        &mut self,
+        which: std::ops::Range<usize>,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(), String> {
+        for index in which {
+            stop_if(interrupted)?;
+            self.step(index)?;
+        }
+        Ok(())
     }
 
     fn step(&mut self, index: usize) -> Result<(), String> {
@@ -86,6 +98,9 @@ impl Run<'_> {
         let Some(change) = &self.intent.claims else { return Ok(()) };
         let index = self.intent.steps.len();
         self.begin(index, Layer::Boot).map_err(|error| error.to_string())?;
+        if self.store.claims_bytes().map_err(|error| error.to_string())? != change.before {
+            return Err("the list of active profiles was changed by somebody else meanwhile".to_owned());
+        }
         // From here on it may have happened, even if it fails.
         self.claims = StepResult::Done;
         replace_claims(self.store, change)?;
@@ -107,7 +122,8 @@ impl Run<'_> {
     fn undo(&mut self, index: usize) {
         let step = &self.intent.steps[index];
         let _ = self.journal.note(&Record::UndoBegin { index });
-        let back = effect::take_back(self.surroundings.machine, &step.effect, &self.tag(index));
+        let back =
+            effect::take_back(self.surroundings.machine, &step.effect, &self.tag(index), self.overwrite);
         let target = step.effect.target();
         let result = self.judge(back, &target, step.irreversible.as_deref());
         self.set(index, result.clone());
@@ -169,27 +185,31 @@ impl Run<'_> {
         effect::tag(self.intent.header.entry.id, index)
     }
 
-    /// Tells how the transaction stands after it was taken back.
-    pub(crate) fn state_after_undo(&self) -> TransactionState {
+    /// Tells how the transaction stands after it was taken back; `clean` if all of it was.
+    pub(crate) fn state_after_undo(&self, clean: TransactionState) -> TransactionState {
         let stuck = |result: &StepResult| matches!(result, StepResult::Stuck { .. });
         if self.results.iter().any(stuck) || stuck(&self.claims) {
             TransactionState::PartlyRolledBack
         } else {
-            TransactionState::Failed
+            clean
         }
     }
 
     /// Writes down how the transaction ended after it was taken back, in the journal and in the history.
     ///
     /// What is stuck leaves the journal without an end, so that the next recovery tries again.
-    pub(crate) fn end_undone(&mut self, reason: &str) -> Result<TransactionState, StateError> {
+    pub(crate) fn end_undone(
+        &mut self,
+        reason: &str,
+        clean: TransactionState,
+    ) -> Result<TransactionState, StateError> {
         let stuck = self.stuck.join("; ");
         let note = match stuck.is_empty() {
             true => reason.to_owned(),
             false => format!("{reason}; not put back: {stuck}; tune recover tries again"),
         };
         let ending = Ending {
-            state: self.state_after_undo(),
+            state: self.state_after_undo(clean),
             changed: clock::now(),
             conflicts: self.conflicts.clone(),
             note: Some(note),
@@ -219,7 +239,7 @@ impl Run<'_> {
     }
 }
 
-fn stop_if(interrupted: &dyn Fn() -> bool) -> Result<(), String> {
+pub(crate) fn stop_if(interrupted: &dyn Fn() -> bool) -> Result<(), String> {
     if interrupted() { Err("interrupted".to_owned()) } else { Ok(()) }
 }
 
@@ -288,14 +308,17 @@ pub(crate) fn settle_missing(store: &Store, open: &Entry, ending: &Ending) -> Re
 }
 
 /// Returns the last line of a transaction in the history.
-fn closed(open: &Entry, ending: &Ending) -> Entry {
+pub(crate) fn closed(open: &Entry, ending: &Ending) -> Entry {
     let mut entry = open.clone();
     entry.state = ending.state;
     entry.changed.clone_from(&ending.changed);
     entry.conflicts.extend(ending.conflicts.iter().cloned());
     entry.note.clone_from(&ending.note);
-    if ending.state == TransactionState::Failed {
-        entry.changes.clear();
+    match ending.state {
+        TransactionState::Failed => entry.changes.clear(),
+        // It was tried out in the running kernel only.
+        TransactionState::RolledBack => entry.changes.retain(|change| change.scope == "runtime"),
+        _ => {}
     }
     entry
 }

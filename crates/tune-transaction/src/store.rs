@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use tune_model::Claims;
 use tune_model::claim::CLAIMS_FORMAT;
 use tune_model::plan::Bytes;
-use tune_model::transaction::{Entry, TransactionState};
+use tune_model::transaction::Entry;
 
 use crate::disk::{Directory, PUBLIC};
 use crate::error::{LockError, StateError};
 use crate::history::{self, Chain, Head, Verification};
 use crate::lock::Locked;
+use crate::trial::{self, OnTrial};
 use crate::{journal, syslog};
 
 /// The file of the active list.
@@ -94,19 +95,18 @@ impl Store {
         Chain::read(&self.directory)?.entries()
     }
 
-    /// Returns the transaction that is running, or was interrupted.
+    /// Returns the transaction that is running, was interrupted, or waits for a confirmation.
     ///
     /// # Errors
     ///
     /// As [`Store::history`].
     pub fn open_transaction(&self) -> Result<Option<Entry>, StateError> {
-        let open = |entry: &Entry| entry.state == TransactionState::Open;
-        if let Some(found) = self.history()?.into_iter().rev().find(open) {
-            return Ok(Some(found));
-        }
+        let found = self.history()?.into_iter().rev().find(Entry::is_unfinished);
         match self.unfinished() {
-            Err(StateError::Denied { .. }) => Ok(None),
-            other => other,
+            // The history may be a step behind, and who may not see the journals has nothing else.
+            Ok(Some(entry)) if found.as_ref().is_none_or(|found| found.id == entry.id) => Ok(Some(entry)),
+            Ok(_) | Err(StateError::Denied { .. }) => Ok(found),
+            Err(error) => found.map_or(Err(error), |found| Ok(Some(found))),
         }
     }
 
@@ -117,10 +117,50 @@ impl Store {
         match journal::newest(&journals)? {
             0 => Ok(None),
             id => Ok(match journal::read(&journals, id, "")? {
-                journal::Reading::Story(story) if story.ending.is_none() => Some(story.intent.header.entry),
+                journal::Reading::Story(story) if story.ending.is_none() => {
+                    Some(story.shown_waiting().unwrap_or(story.intent.header.entry))
+                }
                 _ => None,
             }),
         }
+    }
+
+    /// Returns the transaction that waits for a confirmation, with its steps.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Denied`] where the caller may not see the journals.
+    pub fn on_trial(&self) -> Result<Option<OnTrial>, StateError> {
+        let Some(journals) = self.journals()? else { return Ok(None) };
+        let newest = journal::newest(&journals)?;
+        if newest == 0 {
+            return Ok(None);
+        }
+        let journal::Reading::Story(story) = journal::read(&journals, newest, "")? else {
+            return Ok(None);
+        };
+        let entry = story.shown_waiting().filter(|_| story.ending.is_none());
+        let steps = story.intent.steps;
+        let done = trial::of_the_running_kernel(&steps);
+        Ok(entry.map(|entry| OnTrial { entry, steps, done }))
+    }
+
+    /// Tells whether the journal of a transaction says that it has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Corrupt`] and [`StateError::NewerFormat`] too.
+    pub fn has_ended(&self, id: u64) -> Result<bool, StateError> {
+        let Some(journals) = self.journals()? else { return Ok(false) };
+        match journal::read(&journals, id, "")? {
+            journal::Reading::Story(story) => Ok(story.ending.is_some()),
+            journal::Reading::NeverBegun => Ok(false),
+        }
+    }
+
+    /// Says something in the system's log, where that listens.
+    pub fn log(&self, text: &str) {
+        syslog::announce(&self.loggers, text);
     }
 
     /// Holds the history against its own digests and its head.

@@ -33,7 +33,7 @@ impl Policy for Anything {
 }
 
 /// Permits tunables only.
-struct NoFiles;
+pub(crate) struct NoFiles;
 
 impl Policy for NoFiles {
     fn permits(&self, effect: &Effect) -> Result<(), String> {
@@ -70,7 +70,7 @@ pub(crate) fn step(effect: Effect) -> Step {
     Step { serves: Vec::new(), effect, irreversible: None, takes_hold: None }
 }
 
-fn claims() -> Claims {
+pub(crate) fn claims() -> Claims {
     let holding = Holding {
         original: Some("60".to_owned()),
         boot_id: "boot-1".to_owned(),
@@ -118,7 +118,7 @@ pub(crate) fn plan() -> Plan {
 }
 
 /// The same plan the other way round.
-fn back() -> Plan {
+pub(crate) fn back() -> Plan {
     let there = plan();
     let undo = |step: &Step| Step { effect: step.effect.undo(), ..step.clone() };
     Plan { steps: there.steps.iter().rev().map(undo).collect(), claims: Some(Claims::default()), ..there }
@@ -134,18 +134,23 @@ pub(crate) fn same_world(a: &Part, b: &Part) -> bool {
     same(&a.0, &b.0) && same(&a.1, &b.1) && (&a.2, &a.3, &a.4) == (&b.2, &b.3, &b.4)
 }
 
-fn apply() -> Action {
+pub(crate) fn apply() -> Action {
     Action::Apply { profiles: vec!["web-server".to_owned()] }
 }
 
-fn run(store: &Store, host: &FakeHost, plan: &Plan, action: Action) -> Result<Outcome, ExecuteError> {
+pub(crate) fn run(
+    store: &Store,
+    host: &FakeHost,
+    plan: &Plan,
+    action: Action,
+) -> Result<Outcome, ExecuteError> {
     let surroundings = Surroundings { machine: host, policy: &Anything, boot_id: "boot-1" };
     let mut locked = store.lock("tune apply web-server").unwrap();
     locked.recover(&surroundings).unwrap();
     locked.execute(&surroundings, plan, action, "host", &mut (), &|| false)
 }
 
-fn open(state: &TempDir) -> Store {
+pub(crate) fn open(state: &TempDir) -> Store {
     Store::open(state.path()).unwrap().logging_to(Vec::new())
 }
 

@@ -1,8 +1,10 @@
 //! The command line, as typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tune_model::{Kind, Quantity};
 
 /// Reads and adjusts FIN_WAIT_2 timeouts, network memory limits and keepalive, with dry run and rollback.
 #[derive(Debug, Parser)]
@@ -25,6 +27,7 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// How results are written.
     #[arg(long, global = true, value_enum, default_value_t)]
@@ -38,10 +41,10 @@ pub(crate) struct Global {
     /// Look at an offline image below DIR. Boot files only.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// The memory of the machine that the image is for, such as 16GiB.
+    /// The memory of the machine that the image or the rendered plan is for, such as 16GiB.
     #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) ram: Option<String>,
-    /// Say more on standard error; twice for still more.
+    /// Say more, on standard error and in tune status; twice for still more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Say nothing on standard error but errors.
@@ -83,6 +86,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
+    /// Print what profiles come to as native files and commands, for hosts without tune; reads no host.
+    Render(Render),
+    /// Keep what apply --confirm-within tried out, and write it to the boot files.
+    Confirm,
     /// Show which profiles hold values.
     Active,
     /// Give up what profiles hold: all of them, or those named.
@@ -131,9 +138,35 @@ impl Command {
         match self {
             Self::Apply(Apply { change, .. }) | Self::Set { change, .. } => !change.dry_run,
             Self::Off { undo, .. } | Self::Rollback { undo, .. } => !undo.dry_run,
-            Self::Recover => true,
+            Self::Recover | Self::Confirm => true,
             _ => false,
         }
+    }
+}
+
+impl Global {
+    /// What a command has that was told nothing but where its state is.
+    pub(crate) fn of_state(state: &Path) -> Self {
+        Self {
+            format: Format::Human,
+            state_dir: Some(state.to_owned()),
+            netns: None,
+            root: None,
+            ram: None,
+            verbose: 0,
+            quiet: true,
+        }
+    }
+}
+
+/// The shortest and the longest time to confirm a change in, in milliseconds.
+const TRIAL_TIMES: std::ops::RangeInclusive<u64> = 1000..=24 * 3_600_000;
+
+fn trial_time(text: &str) -> Result<Duration, String> {
+    match Quantity::parse(Kind::Duration, text) {
+        Ok(Quantity::Duration(time)) if TRIAL_TIMES.contains(&time) => Ok(Duration::from_millis(time)),
+        Ok(_) => Err("it has to be from 1s to 24h".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -177,11 +210,34 @@ pub(crate) enum ProfileCommand {
 /// What apply and plan take.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// Names, paths (with a /), or - for standard input. At a terminal the list is offered where none is named.
+    /// Names, paths (with a /), or - for standard input. At a terminal, apply offers the list where none is named.
     #[arg(value_name = "PROFILE")]
     pub(crate) profiles: Vec<String>,
     #[command(flatten)]
     pub(crate) change: Change,
+}
+
+/// What render takes.
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    /// Names, paths (with a /), or - for standard input.
+    #[arg(required = true, value_name = "PROFILE")]
+    pub(crate) profiles: Vec<String>,
+    /// The system to write for: linux or freebsd.
+    #[arg(long = "for", value_name = "SYSTEM")]
+    pub(crate) system: String,
+    /// Only this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) only: Vec<String>,
+    /// Not this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) except: Vec<String>,
+    /// Leave out what the system has nothing of.
+    #[arg(long)]
+    pub(crate) skip_unsupported: bool,
+    /// Accept a dangerous value for this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) allow_unsafe: Vec<String>,
 }
 
 /// How settings are changed.
@@ -218,6 +274,9 @@ pub(crate) struct Change {
     /// Replace what somebody else has changed since tune wrote it.
     #[arg(long)]
     pub(crate) overwrite_foreign: bool,
+    /// Change the running kernel first, and undo that unless tune confirm keeps it within TIME, such as 2min.
+    #[arg(long, value_name = "TIME", value_parser = trial_time, conflicts_with = "boot_only")]
+    pub(crate) confirm_within: Option<Duration>,
     /// Leave out what this system has nothing of.
     #[arg(long)]
     pub(crate) skip_unsupported: bool,

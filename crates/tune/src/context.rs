@@ -1,22 +1,23 @@
 //! What every command works with: the host, the backend, the state directory, the profiles.
 
-use std::cell::OnceCell;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use tune_engine::Engine;
-use tune_host::{Backend, Host, Machine, RootedFiles, SiteLibrary};
+use tune_host::{Backend, Host, Machine, RootedFiles, Scope};
 use tune_model::finding::{HostRef, ProfileRef};
-use tune_model::profile::{self, Diagnostics, Library, ProfileText, Resolved};
 use tune_model::transaction::Entry;
-use tune_model::{Catalog, Claims, Kind, Profile, Quantity, System};
+use tune_model::{Claims, Kind, Profile, Quantity, System};
 use tune_report::Report;
+use tune_report::status::Waiting;
 use tune_transaction::{StateError, Store};
 
 use crate::args::{Format, Global};
 use crate::doors::Doors;
 use crate::error::CliError;
 use crate::exit;
+use crate::shelf::Shelf;
 
 /// What every command works with.
 pub(crate) struct Context {
@@ -25,13 +26,12 @@ pub(crate) struct Context {
     pub(crate) verbose: bool,
     machine: Box<dyn Machine>,
     pub(crate) backend: Box<dyn Backend>,
-    pub(crate) library: SiteLibrary,
+    pub(crate) shelf: Shelf,
     state: PathBuf,
     /// Another state directory than the usual one was named.
     state_is_named: bool,
     scope: String,
-    /// The profile on standard input, which can be read once.
-    input: OnceCell<ProfileText>,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Context {
@@ -44,7 +44,7 @@ impl Context {
                 .map_err(|error| CliError::usage(format!("--state-dir {}: {error}", named.display())))?,
             None => state_directory(host, backend.system()),
         };
-        let library = SiteLibrary::inside(host.root(), backend.system().profile_directory());
+        let shelf = Shelf::of(host, backend.system());
         let scope = match (&global.netns, &global.root) {
             (Some(name), _) => format!("netns:{name}"),
             (None, Some(root)) => format!("root:{}", root.display()),
@@ -56,11 +56,11 @@ impl Context {
             verbose: global.verbose > 0,
             machine,
             backend,
-            library,
+            shelf,
             state,
             state_is_named: global.state_dir.is_some(),
             scope,
-            input: OnceCell::new(),
+            environment: doors.environment(),
         })
     }
 
@@ -72,6 +72,20 @@ impl Context {
     /// Returns the state directory where it has to be named again.
     pub(crate) fn state_dir_named(&self) -> Option<String> {
         self.state_is_named.then(|| self.state.display().to_string())
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Returns what the environment of this program has to have when it is started again.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
+    /// Tells whether a scope is that of the process itself.
+    pub(crate) fn is_own(&self, scope: &str) -> bool {
+        *self.host().scope() == Scope::Own && self.scope == scope
     }
 
     pub(crate) fn engine(&self) -> Engine<'_> {
@@ -137,43 +151,25 @@ impl Context {
 
     /// Says in words that a transaction is not finished, if one is.
     pub(crate) fn open_transaction(&self) -> Option<String> {
-        let store = Store::look(&self.state).ok().flatten()?;
-        let entry = store.open_transaction().ok().flatten()?;
-        Some(tune_report::status::Waiting { entry, deadline: None, overdue: false }.sentence())
+        let entry = self.unfinished().ok().flatten()?;
+        Some(self.waiting(entry).sentence())
     }
 
-    /// Finds a profile by name, path or `-`.
-    fn text(&self, argument: &str) -> Result<Option<ProfileText>, CliError> {
-        if argument == "-" {
-            if self.input.get().is_none() {
-                let _ = self.input.set(SiteLibrary::standard_input()?);
-            }
-            return Ok(self.input.get().cloned());
-        }
-        if argument.contains('/') {
-            return Ok(Some(SiteLibrary::file(Path::new(argument))?));
-        }
-        Ok(self.library.find(argument)?)
+    /// Returns the transaction that is running, was interrupted, or waits for a confirmation in the present boot.
+    pub(crate) fn unfinished(&self) -> Result<Option<Entry>, CliError> {
+        let found = self.look_at_store()?.map(|store| store.open_transaction()).transpose()?.flatten();
+        let boot_id = self.host().boot_id();
+        Ok(found.map(|entry| entry.in_boot(&boot_id)).filter(Entry::is_unfinished))
     }
 
-    pub(crate) fn resolve(&self, argument: &str, system: System) -> Result<Resolved, CliError> {
-        match self.text(argument)? {
-            Some(text) => Ok(profile::resolve_text(&self.library, Catalog::of, text, system)?),
-            None => Ok(profile::resolve(&self.library, Catalog::of, argument, system)?),
-        }
-    }
-
-    pub(crate) fn check(&self, argument: &str) -> Result<Diagnostics, CliError> {
-        match self.text(argument)? {
-            Some(text) => Ok(profile::check_text(&self.library, Catalog::of, text)?),
-            None => Ok(profile::check(&self.library, Catalog::of, argument)?),
-        }
+    /// Tells how a transaction stands now.
+    pub(crate) fn waiting(&self, entry: Entry) -> Waiting {
+        Waiting::new(entry, self.host().uptime())
     }
 
     /// Loads profiles for this host's system; unsafe values only for the subjects allowed.
     pub(crate) fn load(&self, arguments: &[String], allowed: &[String]) -> Result<Vec<Profile>, CliError> {
-        let system = self.backend.system();
-        arguments.iter().map(|argument| Ok(digested(self.resolve(argument, system)?, allowed)?)).collect()
+        self.shelf.load(arguments, self.backend.system(), allowed)
     }
 
     /// Prints a result on standard output.
@@ -188,14 +184,6 @@ impl Context {
     pub(crate) fn can_ask(&self) -> bool {
         self.format == Format::Human && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
-}
-
-/// Returns the profile with the digest of all text that went into it.
-pub(crate) fn digested(resolved: Resolved, allowed: &[String]) -> Result<Profile, Diagnostics> {
-    let texts: Vec<_> = resolved.inputs.iter().map(|input| input.text.clone()).collect();
-    let mut profile = resolved.allowing(allowed)?;
-    profile.digest = tune_transaction::digest(texts.iter().map(|text| text.as_bytes()));
-    Ok(profile)
 }
 
 pub(crate) fn profile_ref(profile: &Profile) -> ProfileRef {
@@ -238,15 +226,17 @@ fn machine(global: &Global, doors: &dyn Doors) -> Result<Box<dyn Machine>, CliEr
         .hint("leave --root out; to change the boot files only: --boot-only"));
     }
     let root = std::path::absolute(root).map_err(|error| CliError::usage(error.to_string()))?;
-    let ram = match &global.ram {
-        None => None,
-        Some(text) => match Quantity::parse(Kind::Bytes, text) {
-            Ok(Quantity::Bytes(bytes)) => Some(bytes),
-            Ok(_) => None,
-            Err(error) => return Err(CliError::usage(format!("--ram: {error}"))),
-        },
-    };
-    Ok(doors.image(root, ram))
+    Ok(doors.image(root, stated_ram(global)?))
+}
+
+/// Returns the memory that was stated, in bytes.
+pub(crate) fn stated_ram(global: &Global) -> Result<Option<u64>, CliError> {
+    let Some(text) = &global.ram else { return Ok(None) };
+    match Quantity::parse(Kind::Bytes, text) {
+        Ok(Quantity::Bytes(bytes)) => Ok(Some(bytes)),
+        Ok(_) => Ok(None),
+        Err(error) => Err(CliError::usage(format!("--ram: {error}"))),
+    }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! What opens the machines that the command works with.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use tune_host::{LiveHost, Machine, NamespaceError};
@@ -23,6 +24,11 @@ pub trait Doors {
     ///
     /// Any [`NamespaceError`]; [`NamespaceError::Missing`] when nothing holds it any more.
     fn again(&self, namespace: Namespace) -> Result<Box<dyn Machine>, NamespaceError>;
+
+    /// Returns what the environment has to have for this program, started again, to find the same system.
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        Vec::new()
+    }
 
     /// Opens an offline image below `root`, of a machine with `ram` bytes of memory, where that is known.
     fn image(&self, root: PathBuf, ram: Option<u64>) -> Box<dyn Machine> {

@@ -6,7 +6,7 @@ use tune_host::NamespaceError;
 use tune_model::profile::{Diagnostics, LibraryError, ProfileError};
 use tune_report::ErrorReport;
 use tune_report::profiles::{Mistake, Spot};
-use tune_transaction::{ExecuteError, LockError, RecoverError, StateError};
+use tune_transaction::{Awaiting, ExecuteError, LockError, RecoverError, StateError, TrialError};
 
 use crate::exit;
 
@@ -85,7 +85,28 @@ impl From<RecoverError> for CliError {
     fn from(error: RecoverError) -> Self {
         match error {
             RecoverError::State(error) => error.into(),
+            RecoverError::Awaiting(awaiting) => (*awaiting).into(),
             other => Self::of("recover", exit::OPERATOR_NEEDED, &other),
+        }
+    }
+}
+
+impl From<Awaiting> for CliError {
+    fn from(awaiting: Awaiting) -> Self {
+        Self::of("awaiting-confirmation", exit::BUSY, &awaiting)
+            .hint("keep it: tune confirm")
+            .hint(format!("take it back: tune rollback {}", awaiting.transaction))
+    }
+}
+
+impl From<TrialError> for CliError {
+    fn from(error: TrialError) -> Self {
+        match error {
+            TrialError::Recover(error) => error.into(),
+            TrialError::NothingAwaits => {
+                Self::of("failed", exit::FAILED, &error).hint("see what was done: tune history")
+            }
+            other => Self::of("failed", exit::FAILED, &other),
         }
     }
 }

@@ -12,7 +12,7 @@ pub const OPERATOR_NEEDED: u8 = 3;
 pub const USAGE: u8 = 64;
 /// A profile or a snapshot is wrong.
 pub const BAD_DATA: u8 = 65;
-/// Another `tune` is at work.
+/// Another `tune` is at work, or a change awaits confirmation.
 pub const BUSY: u8 = 75;
 /// The caller may not do this.
 pub const NOT_PERMITTED: u8 = 77;
@@ -34,6 +34,6 @@ pub const ALL: &[(u8, &str)] = &[
     ),
     (USAGE, "The command line is wrong."),
     (BAD_DATA, "A profile is wrong."),
-    (BUSY, "Another tune is at work."),
+    (BUSY, "Another tune is at work, or a change awaits confirmation."),
     (NOT_PERMITTED, "The caller may not do this."),
 ];

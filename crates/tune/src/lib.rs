@@ -16,6 +16,7 @@ mod exit;
 mod log;
 mod output;
 mod prompt;
+mod shelf;
 
 use std::panic::AssertUnwindSafe;
 
@@ -32,12 +33,16 @@ pub use crate::doors::{Doors, LiveDoors};
 /// It takes the panic hook of the process, and prints what went wrong itself.
 #[must_use]
 pub fn run(doors: &dyn Doors) -> u8 {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
     let json = wants_json();
     // The words go to the document or the message below, not in between.
     std::panic::set_hook(Box::new(|_| {}));
-    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| match Cli::try_parse() {
-        Ok(cli) => carry_out(cli, doors),
-        Err(error) => usage(&error),
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| match commands::watch::Order::of(&words) {
+        Some(order) => commands::watch::run(&order, doors),
+        None => match Cli::try_parse() {
+            Ok(cli) => carry_out(cli, doors),
+            Err(error) => usage(&error),
+        },
     }));
     match ended {
         Ok(Ok(code)) => code,

@@ -141,7 +141,7 @@ impl Home {
     }
 
     pub(super) fn save(&self, state: &State) {
-        let text = serde_json::to_string_pretty(state).expect("it is plain data");
+        let text = serde_json::to_string(state).expect("it is plain data");
         let (path, aside) = (self.0.join("kernel.json"), self.0.join("kernel.json.new"));
         let saved = fs::write(&aside, text).and_then(|()| fs::rename(&aside, &path));
         saved.unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -31,7 +31,12 @@ pub struct FakeFreeBsd {
 impl FakeFreeBsd {
     /// The host in a directory.
     pub fn at(home: Home) -> Self {
-        let (root, state) = (home.root(), home.load());
+        let state = home.load();
+        Self::with(home, state)
+    }
+
+    pub(super) fn with(home: Home, state: State) -> Self {
+        let root = home.root();
         let files = LiveHost::image(&root, None);
         Self { home, root, files, state: RefCell::new(state), effects: Cell::new(0) }
     }

@@ -2,6 +2,7 @@
 //!
 //! - `identity`, `page_size`: what `uname` and `sysconf` say;
 //! - `boot_id`: what tells this boot from every other;
+//! - `UPTIME`: the clock that counts from the start of the machine, suspended time included where there is such a one;
 //! - `read_tunable`, `describe_tunable`, `write_tunable`, `writable_tunable`: one tunable of the running kernel, whole;
 //! - `find_namespace`, `own_namespace`, `within`, `isolation`: network namespaces, where the system has them.
 //!
@@ -36,7 +37,13 @@ mod unsupported;
 #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
 pub(crate) use unsupported::{boot_id, describe_tunable, read_tunable, writable_tunable, write_tunable};
 
-pub(crate) use posix::{identity, page_size};
+pub(crate) use posix::{identity, page_size, uptime};
+
+/// FreeBSD has no clock that counts the time of a suspended machine.
+#[cfg(target_os = "linux")]
+const UPTIME: nix::time::ClockId = nix::time::ClockId::CLOCK_BOOTTIME;
+#[cfg(not(target_os = "linux"))]
+const UPTIME: nix::time::ClockId = nix::time::ClockId::CLOCK_MONOTONIC;
 
 /// Extended attributes are in two namespaces, `user` and `system`, of which only root sees the latter.
 pub(crate) const HAS_SYSTEM_ATTRIBUTES: bool = cfg!(target_os = "freebsd");

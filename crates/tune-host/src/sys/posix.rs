@@ -1,6 +1,9 @@
 //! What every system answers in the same way.
 
+use std::time::Duration;
+
 use nix::sys::utsname::uname;
+use nix::time::clock_gettime;
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::host::Identity;
@@ -15,6 +18,11 @@ pub(crate) fn identity() -> Identity {
         },
         Err(_) => Identity { kernel: None, release: None, host_name: None },
     }
+}
+
+pub(crate) fn uptime() -> Duration {
+    // The clock is there: it is one that the system must have.
+    clock_gettime(super::UPTIME).map(Duration::from).unwrap_or_default()
 }
 
 pub(crate) fn page_size() -> u64 {

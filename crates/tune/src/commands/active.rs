@@ -11,6 +11,7 @@ pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
         Some(store) => store.claims()?,
         None => tune_model::Claims::default(),
     };
-    context.show(&ActiveReport::new(context.host_ref(), &claims));
+    let open_transaction = context.open_transaction();
+    context.show(&ActiveReport { open_transaction, ..ActiveReport::new(context.host_ref(), &claims) });
     Ok(exit::MET)
 }

@@ -4,16 +4,20 @@
 //! out is made under it, and has to be the same.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use tune_engine::{Held, Options, Release};
-use tune_host::{Interrupt, ReadError, WriteError};
+use tune_engine::{Engine, Held, Options, Release};
+use tune_host::{Interrupt, ReadError, Scope, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
-use tune_model::transaction::{Action, StepResult};
-use tune_model::{Effect, Profile, Step, Subject};
+use tune_model::transaction::{Action, Outcome, StepResult, TransactionState};
+use tune_model::{Effect, Profile, Quantity, Step, Subject};
 use tune_report::{Command, PlanReport, Report, RunReport, step_line};
-use tune_transaction::{Locked, Observer, Policy, Progress, Surroundings};
+use tune_transaction::{
+    Awaiting, Deadline, ExecuteError, Locked, Observer, Policy, Progress, Surroundings, Trial,
+};
 
+use super::watch;
 use crate::context::{Context, profile_ref, width};
 use crate::error::CliError;
 use crate::prompt::Answer;
@@ -46,6 +50,8 @@ pub(crate) struct Switches {
     pub(crate) yes: bool,
     pub(crate) diff: bool,
     pub(crate) detailed: bool,
+    /// Tries it out for this time, and undoes it unless it is confirmed.
+    pub(crate) confirm_within: Option<Duration>,
 }
 
 /// The subjects named by switches such as `--only`.
@@ -54,9 +60,14 @@ pub(crate) fn subjects(context: &Context, names: &[String]) -> Result<BTreeSet<S
 }
 
 pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError> {
+    subject_on(context.engine(), name)
+}
+
+/// Returns the setting or tunable that goes by a name on a host.
+pub(crate) fn subject_on(engine: Engine<'_>, name: &str) -> Result<Subject, CliError> {
     let subject: Subject = dotted(name).parse().map_err(CliError::usage)?;
     match &subject {
-        Subject::Tunable(slot) if !exists(context, &slot.tunable) => Err(unknown(context, name)),
+        Subject::Tunable(slot) if !exists(engine, &slot.tunable) => Err(unknown(engine, name)),
         _ => Ok(subject),
     }
 }
@@ -78,21 +89,21 @@ fn dotted(name: &str) -> String {
 }
 
 /// Tells whether anything here knows a tunable: the catalog, the kernel, or a file that sets it.
-fn exists(context: &Context, tunable: &str) -> bool {
-    if context.backend.catalog().get(tunable).is_some() {
+fn exists(engine: Engine<'_>, tunable: &str) -> bool {
+    if engine.backend.catalog().get(tunable).is_some() {
         return true;
     }
     let named = tunable.contains(['.', '/']) && !is_near_a_setting(tunable);
     named
         && (!matches!(
-            context.host().read_tunables(&[tunable])[..],
+            engine.host.read_tunables(&[tunable])[..],
             [Err(ReadError::Missing(_) | ReadError::BadName(_))]
-        ) || !context.backend.boot_story(context.host(), tunable).lines.is_empty())
+        ) || !engine.backend.boot_story(engine.host, tunable).lines.is_empty())
 }
 
-fn unknown(context: &Context, name: &str) -> CliError {
+pub(super) fn unknown(engine: Engine<'_>, name: &str) -> CliError {
     let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
-    let tunables = context.backend.catalog().iter().map(|row| row.name.as_str());
+    let tunables = engine.backend.catalog().iter().map(|row| row.name.as_str());
     let nearest = tune_model::nearest(name, known.chain(tunables));
     let hint = tune_model::did_you_mean(nearest.as_deref());
     CliError::usage(format!("{name:?} is no setting and no tunable of this system{hint}"))
@@ -127,6 +138,16 @@ impl Wanted {
         claims: &tune_model::Claims,
         transaction: u64,
     ) -> Result<Plan, CliError> {
+        let plan = self.whole_plan(context, claims, transaction)?;
+        Ok(if self.switches.confirm_within.is_some() { tune_engine::for_trial(plan) } else { plan })
+    }
+
+    fn whole_plan(
+        &self,
+        context: &Context,
+        claims: &tune_model::Claims,
+        transaction: u64,
+    ) -> Result<Plan, CliError> {
         let boot_id = context.host().boot_id();
         let held = Held { claims, transaction, boot_id: &boot_id };
         match &self.intent {
@@ -147,11 +168,15 @@ impl Wanted {
             with_diff: self.switches.diff,
             next: self.again.clone(),
             open_transaction: context.open_transaction(),
+            confirm_within: self.switches.confirm_within.map(quantity),
         }
     }
 
     /// Does it, or shows what would be done.
     pub(crate) fn run(mut self, context: &Context) -> Result<u8, CliError> {
+        if self.switches.confirm_within.is_some() {
+            can_try_out(context)?;
+        }
         if self.switches.dry_run {
             return self.dry_run(context);
         }
@@ -163,6 +188,7 @@ impl Wanted {
                 .hint("do it without asking: --yes")
                 .hint("see first what would be done: --dry-run"));
         }
+        refuse_waiting(context)?;
         match self.ask(context)? {
             Some(shown) => self.carry_out(context, Some(&shown)),
             None => Ok(exit::FAILED),
@@ -233,25 +259,73 @@ impl Wanted {
     }
 
     fn execute(&self, context: &Context, locked: &mut Locked<'_>, plan: PlanReport) -> Result<u8, CliError> {
-        let interrupt = Interrupt::watch()
-            .map_err(|error| CliError::failed(format!("cannot watch for signals: {error}")))?;
+        let interrupt = watch_signals()?;
         let boot_id = context.host().boot_id();
         let permit = Permit(context);
         let surroundings = Surroundings { machine: context.machine(), policy: &permit, boot_id: &boot_id };
-        let quiet = context.quiet || crate::is_json(context.format);
-        let mut shown = Shown { total: plan.plan.steps.len(), quiet };
-        let outcome = locked.execute(
-            &surroundings,
-            &plan.plan,
-            self.action.clone(),
-            context.scope(),
-            &mut shown,
-            &|| interrupt.asked(),
-        )?;
-        let report = RunReport { plan, outcome, deadline: None, state_dir: context.state_dir_named() };
+        let mut shown = Shown::new(context, plan.plan.steps.len());
+        let asked = || interrupt.asked();
+        let until = self.switches.confirm_within.filter(|_| !plan.plan.is_empty());
+        let until = until.map(|time| Deadline::after(time, context.host().uptime()));
+        let (action, scope) = (self.action.clone(), context.scope());
+        let outcome = match until.clone() {
+            None => locked.execute(&surroundings, &plan.plan, action, scope, &mut shown, &asked)?,
+            Some(until) => {
+                let trial = Trial { action, scope, until };
+                try_out(context, locked, &trial, &mut |locked| {
+                    locked.try_out(&surroundings, &plan.plan, trial.clone(), &mut shown, &asked)
+                })?
+            }
+        };
+        let waits = outcome.state == TransactionState::AwaitingConfirmation;
+        let deadline = until.filter(|_| waits).map(|until| until.text);
+        let report = RunReport { plan, outcome, deadline, state_dir: context.state_dir_named() };
         context.show(&report);
         Ok(report.exit_status(self.switches.detailed))
     }
+}
+
+/// Tries a change out while somebody is there to undo it: before the first step there is a process that will.
+fn try_out(
+    context: &Context,
+    locked: &mut Locked<'_>,
+    trial: &Trial<'_>,
+    work: &mut dyn FnMut(&mut Locked<'_>) -> Result<Outcome, ExecuteError>,
+) -> Result<Outcome, CliError> {
+    let watching = watch::start(context, locked.store().next_id()?, &trial.until)?;
+    let outcome = work(locked);
+    let waits = |outcome: &Outcome| outcome.state == TransactionState::AwaitingConfirmation;
+    if !outcome.as_ref().is_ok_and(waits) {
+        watching.dismiss();
+    }
+    Ok(outcome?)
+}
+
+/// A trial is undone by time: there has to be something running, and a boot that can be told from the next.
+fn can_try_out(context: &Context) -> Result<(), CliError> {
+    if matches!(context.host().scope(), Scope::Image(_)) {
+        return Err(CliError::usage("--confirm-within tries a change out, and an image does not run"));
+    }
+    if context.host().boot_id().is_empty() {
+        let message = "--confirm-within cannot be used here: this system does not tell one boot from another";
+        return Err(CliError::failed(message));
+    }
+    Ok(())
+}
+
+/// Nobody is asked about a change that cannot be made yet.
+fn refuse_waiting(context: &Context) -> Result<(), CliError> {
+    let waiting = context.unfinished().ok().flatten();
+    let waiting = waiting.and_then(|entry| Awaiting::of(&entry, context.host().uptime()));
+    waiting.map_or(Ok(()), |awaiting| Err(awaiting.into()))
+}
+
+fn quantity(time: Duration) -> Quantity {
+    Quantity::Duration(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+pub(crate) fn watch_signals() -> Result<Interrupt, CliError> {
+    Interrupt::watch().map_err(|error| CliError::failed(format!("cannot watch for signals: {error}")))
 }
 
 /// Finishes what a crash interrupted, and says so.
@@ -268,8 +342,8 @@ pub(crate) fn recover(
         && !context.quiet
     {
         output::say(&format!(
-            "transaction {} was interrupted: it is now {}\n",
-            found.transaction, found.state
+            "transaction {} was {}: it is now {}\n",
+            found.transaction, found.cause, found.state
         ));
     }
     Ok(recovered)
@@ -277,11 +351,12 @@ pub(crate) fn recover(
 
 /// A transaction of the host must not be taken up from a private network namespace: it would reach other values.
 fn foreign_scope(context: &Context) -> Result<(), CliError> {
-    let open = context.look_at_store()?.map(|store| store.open_transaction()).transpose()?.flatten();
+    // What still waits is left alone anyway.
+    let open = context.unfinished()?.filter(|entry| Awaiting::of(entry, context.host().uptime()).is_none());
     match open {
         Some(entry) if entry.scope == "host" && context.host().namespace().is_some() => {
             let message = format!(
-                "transaction {} was interrupted on the host, and this is another network namespace",
+                "transaction {} was not finished on the host, and this is another network namespace",
                 entry.id
             );
             Err(CliError::failed(message).hint("run tune recover on the host first"))
@@ -347,7 +422,7 @@ fn unwritable(error: &WriteError) -> CliError {
 }
 
 /// The allow-list of the system's backend.
-struct Permit<'a>(&'a Context);
+pub(crate) struct Permit<'a>(pub(crate) &'a Context);
 
 impl Policy for Permit<'_> {
     fn permits(&self, effect: &Effect) -> Result<(), String> {
@@ -359,9 +434,15 @@ impl Policy for Permit<'_> {
 }
 
 /// Shows steps as they go.
-struct Shown {
+pub(crate) struct Shown {
     total: usize,
     quiet: bool,
+}
+
+impl Shown {
+    pub(crate) fn new(context: &Context, total: usize) -> Self {
+        Self { total, quiet: context.quiet || crate::is_json(context.format) }
+    }
 }
 
 impl Observer for Shown {

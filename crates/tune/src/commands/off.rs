@@ -57,5 +57,11 @@ pub(crate) fn options(undo: &Undo) -> Options {
 }
 
 pub(crate) const fn switches(undo: &Undo) -> Switches {
-    Switches { dry_run: undo.dry_run, yes: undo.yes, diff: undo.diff, detailed: undo.detailed_exitcodes }
+    Switches {
+        dry_run: undo.dry_run,
+        yes: undo.yes,
+        diff: undo.diff,
+        detailed: undo.detailed_exitcodes,
+        confirm_within: None,
+    }
 }

@@ -8,6 +8,7 @@ use tune_model::plan::Namespace;
 use tune_model::transaction::{Action, Entry, TransactionState};
 
 use super::change::{Intent, Wanted, again};
+use super::confirm;
 use super::off::{options, switches};
 use crate::args::Undo;
 use crate::context::Context;
@@ -15,6 +16,12 @@ use crate::doors::Doors;
 use crate::error::CliError;
 
 pub(crate) fn run(context: Context, doors: &dyn Doors, id: Option<u64>, undo: &Undo) -> Result<u8, CliError> {
+    let on_trial = context.unfinished()?.filter(|entry| {
+        entry.state == TransactionState::AwaitingConfirmation && id.is_none_or(|id| id == entry.id)
+    });
+    if let Some(entry) = on_trial {
+        return confirm::revoke(&context, &entry, undo);
+    }
     let (history, claims) = match context.look_at_store()? {
         Some(store) => (context.history(&store)?, store.claims()?),
         None => Default::default(),

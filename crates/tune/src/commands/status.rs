@@ -73,7 +73,7 @@ fn waiting(context: &Context) -> (Vec<Waiting>, Option<String>) {
         Ok(entries) => (entries, None),
     };
     // A crash may leave a journal that the history does not show yet.
-    let open = store.open_transaction().ok().flatten();
+    let open = context.unfinished().ok().flatten();
     entries.extend(open.filter(|open| entries.iter().all(|entry| entry.id != open.id)));
     let waits = |state| {
         matches!(
@@ -84,5 +84,5 @@ fn waiting(context: &Context) -> (Vec<Waiting>, Option<String>) {
         )
     };
     let open = entries.into_iter().filter(|entry| waits(entry.state));
-    (open.map(|entry| Waiting { entry, deadline: None, overdue: false }).collect(), unknown)
+    (open.map(|entry| context.waiting(entry)).collect(), unknown)
 }
