@@ -26,6 +26,8 @@ pub struct FakeFreeBsd {
     files: LiveHost,
     state: RefCell<State>,
     effects: Cell<u32>,
+    /// What is written is kept in the directory.
+    kept: bool,
 }
 
 impl FakeFreeBsd {
@@ -35,10 +37,15 @@ impl FakeFreeBsd {
         Self::with(home, state)
     }
 
-    pub(super) fn with(home: Home, state: State) -> Self {
+    /// The same, starting from a state and forgetting everything but the files in the end.
+    pub(super) fn passing(home: Home, state: State) -> Self {
+        Self { kept: false, ..Self::with(home, state) }
+    }
+
+    fn with(home: Home, state: State) -> Self {
         let root = home.root();
         let files = LiveHost::image(&root, None);
-        Self { home, root, files, state: RefCell::new(state), effects: Cell::new(0) }
+        Self { home, root, files, state: RefCell::new(state), effects: Cell::new(0), kept: true }
     }
 
     /// Does something that changes the host, and ends the process before or after it where [`STOP`] says so:
@@ -51,7 +58,9 @@ impl FakeFreeBsd {
             std::process::abort();
         }
         let done = act();
-        self.home.log(what);
+        if self.kept {
+            self.home.log(what);
+        }
         if here("after") {
             std::process::abort();
         }
@@ -85,7 +94,9 @@ impl FakeFreeBsd {
             return Err(refused());
         }
         state.kernel.set(name, &bytes).map_err(|refusal| write_error(name, text, refusal))?;
-        self.home.save(&state);
+        if self.kept {
+            self.home.save(&state);
+        }
         Ok(())
     }
 
