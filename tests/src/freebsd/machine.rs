@@ -1,6 +1,7 @@
 //! The fake host as `tune` sees it.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tune::Doors;
@@ -17,6 +18,9 @@ use super::tool::as_text;
 
 /// Where the process ends, if it is to end early: the environment's word for it.
 pub const STOP: &str = "TUNE_FAKE_STOP";
+
+/// Where the fake host is: the environment's word for it.
+pub const HOME: &str = "TUNE_FAKE";
 
 /// The fake host.
 #[derive(Debug)]
@@ -67,6 +71,13 @@ impl FakeFreeBsd {
         done
     }
 
+    /// Looks at the kernel as it is by now: another process may have written to it.
+    fn refresh(&self) {
+        if self.kept {
+            *self.state.borrow_mut() = self.home.load();
+        }
+    }
+
     fn read(&self, name: &str) -> Result<String, ReadError> {
         let kernel = &self.state.borrow().kernel;
         let read = kernel.get(name).and_then(|bytes| Ok(as_text(kernel.oid(name)?, &bytes)));
@@ -81,6 +92,7 @@ impl FakeFreeBsd {
     /// Writes a number as the real door does: text that is none, or that the type cannot hold, never gets to the
     /// kernel.
     fn write(&self, name: &str, text: &str) -> Result<(), WriteError> {
+        self.refresh();
         let mut state = self.state.borrow_mut();
         let refused = || WriteError::Refused { name: name.to_owned(), value: text.to_owned() };
         let kind = state.kernel.oid(name).map_err(|refusal| write_error(name, text, refusal))?.kind;
@@ -161,6 +173,7 @@ impl Host for FakeFreeBsd {
     }
 
     fn boot_id(&self) -> String {
+        self.refresh();
         format!("boot-{}", self.state.borrow().boots)
     }
 
@@ -189,6 +202,7 @@ impl Host for FakeFreeBsd {
     }
 
     fn read_tunables(&self, names: &[&str]) -> Vec<Result<String, ReadError>> {
+        self.refresh();
         names.iter().map(|name| self.read(name)).collect()
     }
 
@@ -212,7 +226,10 @@ impl Host for FakeFreeBsd {
 impl Machine for FakeFreeBsd {
     fn read_in(&self, namespace: Option<&Namespace>, name: &str) -> Result<String, ReadError> {
         match namespace {
-            None => self.read(name),
+            None => {
+                self.refresh();
+                self.read(name)
+            }
             Some(gone) => Err(ReadError::NamespaceGone(gone.name.clone())),
         }
     }
@@ -246,6 +263,10 @@ pub struct FakeDoors(pub Home);
 impl Doors for FakeDoors {
     fn own(&self) -> Box<dyn Machine> {
         Box::new(FakeFreeBsd::at(self.0.clone()))
+    }
+
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        vec![(HOME.into(), self.0.directory().into())]
     }
 
     fn namespace(&self, _name: &str) -> Result<Box<dyn Machine>, NamespaceError> {
