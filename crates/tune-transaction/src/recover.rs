@@ -201,8 +201,10 @@ impl Locked<'_> {
             let file = journals.path().join(journal::file_name(entry.id));
             return Err(RecoverError::Stuck { file, what: run.stuck.join("; "), steps: run.results });
         }
-        let state = run.end_undone(cause.note(), cause.state())?;
+        let ended = run.end_undone(cause.note(), cause.state());
         let (steps, conflicts) = (run.results, run.conflicts);
+        let file = journals.path().join(journal::file_name(entry.id));
+        let state = ended.map_err(|error| unfinished(file, &steps, &conflicts, error))?;
         let (transaction, action) = (entry.id, entry.action.clone());
         Ok(Recovered { transaction, action, state, steps, conflicts, cause })
     }
@@ -265,6 +267,23 @@ impl Locked<'_> {
         }
         Ok(())
     }
+}
+
+/// What is left alone has to be told, even when its end cannot be written down.
+fn unfinished(
+    file: std::path::PathBuf,
+    steps: &[StepResult],
+    conflicts: &[Conflict],
+    error: StateError,
+) -> RecoverError {
+    if conflicts.is_empty() {
+        return error.into();
+    }
+    let left = conflicts.iter().map(|Conflict { target, expected, found, .. }| {
+        format!("{target}: changed by somebody else: it was {expected}, now it is {found}")
+    });
+    let what = left.chain([error.to_string()]).collect::<Vec<_>>().join("; ");
+    RecoverError::Stuck { file, what, steps: steps.to_vec() }
 }
 
 fn orphan(open: &Entry) -> Entry {
