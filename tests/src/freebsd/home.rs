@@ -68,6 +68,11 @@ impl Home {
         Self(directory.to_owned())
     }
 
+    /// Returns the directory that it is kept in.
+    pub fn directory(&self) -> &Path {
+        &self.0
+    }
+
     /// Returns where its files are.
     pub fn root(&self) -> PathBuf {
         self.0.join("root")

@@ -1,6 +1,7 @@
 //! The fake host as `tune` sees it.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tune::Doors;
@@ -238,6 +239,10 @@ impl Doors for FakeDoors {
 
     fn again(&self, _namespace: Namespace) -> Result<Box<dyn Machine>, NamespaceError> {
         Err(NamespaceError::Unsupported)
+    }
+
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        vec![("TUNE_FAKE".into(), self.0.directory().into())]
     }
 }
 
