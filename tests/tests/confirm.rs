@@ -285,7 +285,8 @@ fn nothing_is_changed_where_nobody_would_undo_it() {
         let strace = ["-o", "/dev/null", "-e", "inject=clone,clone3,vfork:error=EAGAIN"];
         let apply = ["apply", "web-server", "--yes", "--confirm-within", LONG];
         let refused = Ran::of(&mut host.traced(&strace, &apply)).exits(1);
-        refused.says("could not be started").says("nothing was changed");
+        let refused = refused.says("could not be started").says("nothing was changed");
+        assert!(!refused.stderr.contains("os error"), "{refused}");
         host.everything().same_as(before, "after a change that nobody would have undone");
         assert!(Watchdog::all().is_empty());
         host.tune(&["confirm"]).exits(1);
@@ -380,6 +381,31 @@ fn a_rollback_of_a_trial_leaves_what_somebody_else_wrote_unless_told_otherwise()
         host.write(FIN, "45");
         host.tune(&["rollback", "--overwrite-foreign"]).exits(0);
         host.everything().same_as(before, "after everything was put back");
+    });
+}
+
+#[test]
+fn a_killed_trial_is_undone_in_time_with_nobody_there() {
+    on_a_host(|host, before| {
+        let mut changed = 0;
+        for number in 1..=20 {
+            let inject = format!("inject=write,fsync,fdatasync:signal=KILL:when={number}");
+            let mut killed = host.command("strace");
+            killed.args(["-qq", "-o", "/dev/null", "-e", "trace=write,fsync,fdatasync", "-e", &inject]);
+            killed.arg(binary::tune()).args(["apply", "web-server", "--yes", "--state-dir", "/mnt/state"]);
+            let killed = Ran::of(killed.args(["--confirm-within", SHORT]));
+            assert!([0, 137].contains(&killed.code), "{killed}");
+            changed += usize::from(host.everything() != *before);
+            eventually("no process is left", || Watchdog::all().is_empty());
+            host.everything().same_as(before, &format!("killed at call {number}"));
+            host.tune(&["recover"]).exits(0);
+            host.everything().same_as(before, &format!("killed at call {number}, recovered"));
+            host.forget();
+            if killed.code == 0 {
+                break;
+            }
+        }
+        assert!(changed >= 3, "only {changed} were killed after the first change");
     });
 }
 
