@@ -1,6 +1,10 @@
 # shellcheck shell=bash
 # What .ci/run, .ci/full and .ci/cross-check share. Sourced, not run.
 
+# Where tools are kept that take long to make.
+# shellcheck disable=SC2034 # used by those who source this
+CACHE=${TUNE_CI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tune-ci}
+
 # Runs a named step: heading, command, verdict and time. A failed step is remembered, not fatal, so
 # that one run shows everything that is wrong; `finish` then fails.
 FAILED_STEPS=()

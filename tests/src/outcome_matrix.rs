@@ -138,7 +138,7 @@ impl Matrix {
     }
 
     fn attempt(&self, case: &Case) -> Result<Became, String> {
-        let profiles = match load(case) {
+        let profiles = match load(case, System::Linux) {
             Ok(profiles) => profiles,
             Err(kind) => return Ok(Became::Refused(kind)),
         };
@@ -233,7 +233,7 @@ impl Matrix {
 }
 
 /// One text for each tunable that a plan sets, made of those before and after.
-fn texts(plan: &Plan, pick: impl Fn(&str, &str) -> String) -> BTreeMap<String, String> {
+pub(crate) fn texts(plan: &Plan, pick: impl Fn(&str, &str) -> String) -> BTreeMap<String, String> {
     let of = |effect: &Effect| match effect {
         Effect::SetTunable { tunable, before, after, .. } => Some((tunable.clone(), pick(before, after))),
         _ => None,
@@ -241,7 +241,7 @@ fn texts(plan: &Plan, pick: impl Fn(&str, &str) -> String) -> BTreeMap<String, S
     plan.steps.iter().filter_map(|step| of(&step.effect)).collect()
 }
 
-fn options(case: &Case, profiles: &[Profile]) -> Options {
+pub(crate) fn options(case: &Case, profiles: &[Profile]) -> Options {
     let mut allow_unsafe = BTreeSet::new();
     if case.insist {
         let required = profiles.iter().flat_map(|profile| &profile.requirements);
@@ -251,7 +251,7 @@ fn options(case: &Case, profiles: &[Profile]) -> Options {
 }
 
 /// Makes profiles of a request as the command does, or says at which stage it was refused.
-fn load(case: &Case) -> Result<Vec<Profile>, String> {
+pub(crate) fn load(case: &Case, system: System) -> Result<Vec<Profile>, String> {
     let resolved = match (&case.form, case.profile_text()) {
         (_, Some(text)) => {
             let text = ProfileText {
@@ -261,11 +261,11 @@ fn load(case: &Case) -> Result<Vec<Profile>, String> {
                 dropins: Vec::new(),
                 shadows_built_in: false,
             };
-            let found = profile::resolve_text(&profile::BuiltIn, Catalog::of, text, System::Linux);
+            let found = profile::resolve_text(&profile::BuiltIn, Catalog::of, text, system);
             found.map_err(|_| "invalid".to_owned())?
         }
         (Form::Set(argument), _) | (Form::Profile(_, argument), None) => {
-            let found = profile::one_off(std::slice::from_ref(argument), Catalog::of, System::Linux);
+            let found = profile::one_off(std::slice::from_ref(argument), Catalog::of, system);
             found.map_err(|_| "invalid".to_owned())?
         }
     };
@@ -275,12 +275,13 @@ fn load(case: &Case) -> Result<Vec<Profile>, String> {
     Ok(vec![resolved.allowing(&allowed).map_err(|_| "unsafe".to_owned())?])
 }
 
-fn name(kind: RefusalKind) -> String {
+pub(crate) fn name(kind: RefusalKind) -> String {
     match kind {
         RefusalKind::NotStorable => "not storable",
         RefusalKind::Unsafe => "unsafe",
         RefusalKind::Unsupported => "unsupported",
         RefusalKind::Unreadable => "unreadable",
+        RefusalKind::Irreversible => "irreversible",
         _ => "other",
     }
     .to_owned()

@@ -2,10 +2,11 @@
 
 use std::fmt::{self, Write};
 
+use tune_freebsd::FreeBsd;
 use tune_host::{Backend, FakeHost, Provision};
 use tune_linux::Linux;
-use tune_model::catalog::{Elsewhere, Mutability, Reach, Tunable};
-use tune_model::{Catalog, Kind, Setting, System};
+use tune_model::catalog::{Elsewhere, Mutability, Outside, Reach, Tunable};
+use tune_model::{Kind, Setting, Slot};
 
 const HEAD: &str = "\
 # Settings
@@ -26,57 +27,78 @@ pub fn settings_page() -> String {
     }
 }
 
+/// What stands above the tunables of a system.
+const LINUX: &str =
+    "All `tcp_*` keys govern TCP over IPv6 too. A key under `net.netfilter` needs its module.";
+const FREEBSD: &str = "\
+All `net.inet.tcp` keys govern TCP over IPv6 too. Times are kept in ticks of `kern.hz`: 10 ms in a virtual machine as
+installed, 1 ms elsewhere. A tunable that is not changed by the loader has no effect in loader.conf.
+[freebsd.md](systems/freebsd.md) tells what the values do and how sure that is.";
+
 fn write_page(page: &mut String) -> fmt::Result {
-    let linux = Linux::on(&FakeHost::new());
-    let catalog = Catalog::of(System::Linux);
-    contents(page, &linux)?;
+    let host = FakeHost::new();
+    let systems: [(&dyn Backend, &str); 2] = [(&Linux::on(&host), LINUX), (&FreeBsd::on(&host), FREEBSD)];
+    contents(page, &systems.map(|(backend, _)| backend))?;
     for setting in Setting::ALL {
-        write_setting(page, *setting, &linux.provision(*setting))?;
+        writeln!(page, "\n## {setting}\n\n{} Takes {}.", setting.meaning(), setting.kind().expected())?;
+        systems.iter().try_for_each(|(backend, _)| write_setting(page, *setting, *backend))?;
     }
-    page.push_str("\n# Tunables of Linux\n");
-    page.push_str(
-        "\nAll `tcp_*` keys govern TCP over IPv6 too. A key under `net.netfilter` needs its module.\n",
-    );
-    catalog.iter().try_for_each(|row| write_tunable(page, row))
+    for (backend, intro) in systems {
+        writeln!(page, "\n# Tunables of {}\n\n{intro}", backend.system().title())?;
+        backend.catalog().iter().try_for_each(|row| write_tunable(page, row))?;
+    }
+    Ok(())
 }
 
-fn contents(page: &mut String, linux: &Linux) -> fmt::Result {
-    page.push_str("\n| setting | kind | on Linux |\n| --- | --- | --- |\n");
+fn contents(page: &mut String, systems: &[&dyn Backend]) -> fmt::Result {
+    let titles: String =
+        systems.iter().map(|backend| format!(" on {} |", backend.system().title())).collect();
+    write!(page, "\n| setting | kind |{titles}\n| --- | --- |{}\n", " --- |".repeat(systems.len()))?;
     for setting in Setting::ALL {
         let name = setting.name();
-        let of = provided(&linux.provision(*setting));
-        writeln!(page, "| [{name}](#{}) | {} | {of} |", anchor(name), kind(setting.kind()))?;
+        let of = systems.iter().map(|backend| format!(" {} |", provided(&backend.provision(*setting))));
+        let of: String = of.collect();
+        writeln!(page, "| [{name}](#{}) | {} |{of}", anchor(name), kind(setting.kind()))?;
     }
     Ok(())
 }
 
-fn write_setting(page: &mut String, setting: Setting, provision: &Provision) -> fmt::Result {
-    writeln!(page, "\n## {setting}\n\n{} Takes {}.\n", setting.meaning(), setting.kind().expected())?;
-    match provision {
-        Provision::None => writeln!(page, "Linux has none. What bounds it there: {}.", setting.stands_in())?,
-        Provision::Fixed(value) => writeln!(page, "Linux: always {value}.")?,
-        Provision::Derived(_) => {
-            writeln!(
-                page,
-                "Linux: follows from {}; judged by itself, changed through them.",
-                provided(provision)
-            )?;
+fn write_setting(page: &mut String, setting: Setting, backend: &dyn Backend) -> fmt::Result {
+    let title = backend.system().title();
+    let provision = backend.provision(setting);
+    let what = provided(&provision);
+    match &provision {
+        Provision::None => {
+            writeln!(page, "\n{title} has none. What bounds it there: {}.", setting.stands_in())
         }
-        _ => writeln!(page, "Linux: {}.", provided(provision))?,
+        Provision::Fixed(value) => writeln!(page, "\n{title}: always {value}."),
+        Provision::Derived(_) => {
+            writeln!(page, "\n{title}: follows from {what}; judged by itself, changed through them.")
+        }
+        Provision::Slots(slots) => {
+            let until = slots.iter().find_map(|slot| backend.catalog().get(&slot.tunable)?.until.as_deref());
+            let until = until.map(|release| format!(" (until {release})")).unwrap_or_default();
+            let beside: Vec<_> = slots.iter().flat_map(|slot| backend.beside(slot)).collect();
+            let also = match linked(&beside) {
+                names if names.is_empty() => String::new(),
+                names => format!(", and {names} where that has to be raised first"),
+            };
+            writeln!(page, "\n{title}: {what}{until}{also}.")
+        }
     }
-    Ok(())
 }
 
 fn provided(provision: &Provision) -> String {
     match provision {
         Provision::None => "none".to_owned(),
         Provision::Fixed(value) => format!("always {value}"),
-        _ => {
-            let link = |name: &str, text: String| format!("[`{text}`](#{})", anchor(name));
-            let slots = provision.slots().iter();
-            slots.map(|slot| link(&slot.tunable, slot.to_string())).collect::<Vec<_>>().join(", ")
-        }
+        _ => linked(provision.slots()),
     }
+}
+
+fn linked(slots: &[Slot]) -> String {
+    let link = |slot: &Slot| format!("[`{slot}`](#{})", anchor(&slot.tunable));
+    slots.iter().map(link).collect::<Vec<_>>().join(", ")
 }
 
 fn write_tunable(page: &mut String, row: &Tunable) -> fmt::Result {
@@ -100,11 +122,13 @@ fn facts(row: &Tunable) -> Vec<(&'static str, String)> {
     let some = |text: &Option<String>| text.clone().unwrap_or_default();
     let all = [
         ("unit", row.unit.clone()),
+        ("type", row.kernel_type.map(|kind| kind.name().to_owned()).unwrap_or_default()),
         ("fields", row.fields.join(", ")),
         ("allowed", ranges(&row.allowed)),
         ("accepted", ranges(&row.accepted)),
+        ("other values", outside(row).to_owned()),
         ("default", default(row)),
-        ("changed", mutability(row.mutability).to_owned()),
+        ("changed", mutability(row).to_owned()),
         ("reaches", row.takes_hold.words().to_owned()),
         ("scope", scope(row)),
         ("module", some(&row.module)),
@@ -139,7 +163,10 @@ fn scope(row: &Tunable) -> String {
         (Reach::Netns, ..) => {
             format!("each network namespace by itself{since}; a new one starts with the kernel's default")
         }
-        (Reach::Vnet, ..) => "the network stack: the host's, or a VNET jail's own".to_owned(),
+        (Reach::Vnet, ..) => {
+            let since = row.vnet_since.as_deref().map(|since| format!("; before {since} the host"));
+            format!("the network stack: the host's, or a VNET jail's own{}", since.unwrap_or_default())
+        }
         (Reach::Host, Some(Elsewhere::Absent), _) => {
             "the host; absent in other network namespaces".to_owned()
         }
@@ -153,12 +180,25 @@ fn scope(row: &Tunable) -> String {
     }
 }
 
-const fn mutability(of: Mutability) -> &'static str {
-    match of {
-        Mutability::Live => "at run time",
-        Mutability::RaiseOnly => "at run time, upwards only",
-        Mutability::Boot => "at boot",
-        Mutability::Fixed => "never",
+/// What becomes of other values, where that is not an error.
+const fn outside(row: &Tunable) -> &'static str {
+    match row.outside {
+        Outside::Refused if row.ticks => "less than one tick is refused",
+        Outside::Refused => "",
+        Outside::Clamped => "becomes the nearest of these, in silence",
+        Outside::Ignored => "ignored, in silence",
+    }
+}
+
+const fn mutability(row: &Tunable) -> &'static str {
+    match (row.mutability, row.loader) {
+        (Mutability::Live, false) => "at run time",
+        (Mutability::Live, true) => "at run time, and by the loader",
+        (Mutability::RaiseOnly, false) => "at run time, upwards only",
+        (Mutability::RaiseOnly, true) => "at run time, upwards only; both ways by the loader",
+        (Mutability::Boot, false) => "at boot",
+        (Mutability::Boot, true) => "by the loader, at boot",
+        (Mutability::Fixed, _) => "never",
         _ => "",
     }
 }

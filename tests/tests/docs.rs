@@ -14,7 +14,8 @@ fn root() -> PathBuf {
 
 /// Returns every document of the project: those at the top, in docs, and the README of each part.
 fn documents() -> Vec<(PathBuf, String)> {
-    let mut folders = vec![root(), root().join("docs"), root().join("docs/schemas"), root().join("tests")];
+    let below = ["", "docs", "docs/schemas", "docs/systems", "tests"];
+    let mut folders: Vec<_> = below.iter().map(|folder| root().join(folder)).collect();
     let crates = fs::read_dir(root().join("crates")).unwrap();
     folders.extend(crates.map(|entry| entry.unwrap().path()));
     let files =

@@ -26,6 +26,7 @@ const ROWS: &[Row] = &[
     (NOTHING, &["--help"], 0),
     (NOTHING, &["--version"], 0),
     (NOTHING, &["apply", "web-server", "--yes"], 0),
+    (NOTHING, &["render", "web-server", "--for", "linux", "--ram", "16GiB"], 0),
     (APPLIED, &["apply", "web-server", "--yes", "--detailed-exitcodes"], 0),
     (APPLIED, &["audit", "web-server", "--only", "runtime"], 0),
     (APPLIED, &["rollback", "--yes"], 0),
@@ -33,6 +34,8 @@ const ROWS: &[Row] = &[
     (NOTHING, &["confirm"], 1),
     (STATE_IS_A_FILE, &["apply", "web-server", "--yes"], 1),
     (NOTHING, &["set", "tcp.fin_wait_2_timeout=90s", "--yes"], 1),
+    (NOTHING, &["render", "web-server", "--for", "linux"], 1),
+    (NOTHING, &["render", "web-server", "--for", "solaris", "--ram", "16GiB"], 1),
     (NOTHING, &["audit", "web-server"], 2),
     (NOTHING, &["plan", "web-server"], 2),
     (NOTHING, &["apply", "web-server", "--dry-run"], 2),
@@ -45,7 +48,10 @@ const ROWS: &[Row] = &[
     (NOTHING, &["apply", "web-server"], 64),
     (NOTHING, &["apply", "web-server", "--yes", "--confirm-within", "2d"], 64),
     (NOTHING, &["set", "tcp.fin_wait_2_timeout=soon", "--yes"], 64),
+    (NOTHING, &["render", "web-server"], 64),
+    (NOTHING, &["render", "web-server", "--for", "beos"], 64),
     (NOTHING, &["apply", "no-such-profile", "--yes"], 65),
+    (NOTHING, &["render", "no-such-profile", "--for", "linux"], 65),
     (NOTHING, &["profile", "check", "/mnt/no-such-file.toml"], 65),
 ];
 

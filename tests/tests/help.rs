@@ -21,6 +21,7 @@ const COMMANDS: &[&[&str]] = &[
     &["apply"],
     &["set"],
     &["confirm"],
+    &["render"],
     &["active"],
     &["off"],
     &["rollback"],

@@ -72,6 +72,13 @@ const COMMANDS: &[&[&str]] = &[
     &["--root", "/mnt/image", "--ram", "16GiB", "status"],
     &["--root", "/mnt/image", "--ram", "16GiB", "audit", "web-server"],
     &["--root", "/mnt/image", "plan", "web-server", "--diff"],
+    &["render", "web-server", "--for", "linux", "--ram", "16GiB"],
+    &["render", "fin-wait-2-relief", "reverse-proxy", "--for", "linux", "--ram", "16GiB"],
+    &["render", "system-defaults", "--for", "linux", "--skip-unsupported"],
+    &["render", "system-defaults", "--for", "linux"],
+    &["render", "web-server", "--for", "freebsd", "--ram", "16GiB"],
+    &["render", "reverse-proxy", "mobile-clients", "--for", "freebsd", "--ram", "2GiB"],
+    &["render", "web-server", "--for", "solaris"],
     &["--netns", "nosuch", "status"],
     &["frobnicate"],
     &["apply", "--frobnicate"],
@@ -282,6 +289,7 @@ fn what_foreign_text_would_do_to_a_terminal_is_made_visible() {
                 &["profile", "show", path],
                 &["audit", path],
                 &["plan", path, "--diff"],
+                &["render", path, "--for", "linux"],
             ] {
                 harmless(&sandbox.tune(arguments));
                 let _ = sandbox.tune(&[arguments, &["--format", "json"]].concat()).document();

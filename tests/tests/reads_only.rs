@@ -19,6 +19,7 @@ const LOOKING: &[(&[&str], i32, i32)] = &[
     (&["profile", "check", "web-server"], 0, 0),
     (&["profile", "schema"], 0, 0),
     (&["profile", "new", "mine"], 0, 0),
+    (&["render", "web-server", "--for", "linux", "--ram", "16GiB"], 0, 0),
     (&["plan", "web-server"], 2, 0),
     (&["audit", "web-server"], 2, 0),
     (&["audit", "web-server", "--only", "boot"], 2, 0),

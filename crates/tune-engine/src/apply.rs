@@ -8,7 +8,7 @@ use tune_model::finding::Finding;
 use tune_model::plan::{Plan, Refusal, RefusalKind};
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings, Unread};
-use tune_model::{Effect, Slot, Status, Step, Subject, Verdict};
+use tune_model::{Effect, Effective, Slot, Status, Step, Subject, Verdict};
 
 use crate::options::{Held, Options};
 use crate::settle::{Settlement, needed_tunables};
@@ -63,9 +63,20 @@ impl Engine<'_> {
         plan.refusals.extend(settled.refusals);
         plan.refusals.extend(plan.steps.iter().filter_map(|step| cannot_be_undone(step, options)));
         plan.warnings.extend(settled.warnings);
-        plan.refusals.dedup();
+        plan.refusals = unique(plan.refusals);
         Ok(plan)
     }
+}
+
+/// The same reason may stand against both layers.
+fn unique(refusals: Vec<Refusal>) -> Vec<Refusal> {
+    let mut found: Vec<Refusal> = Vec::new();
+    for refusal in refusals {
+        if !found.contains(&refusal) {
+            found.push(refusal);
+        }
+    }
+    found
 }
 
 /// A layer that is to be left alone is not what the plan is judged by.
@@ -133,7 +144,7 @@ fn sort_out<'a>(
             }
             // A line at the bound could be worse than what the kernel computes by itself.
             Status::Unreadable if finding.live == Verdict::NotApplicable && computed(wish) => {
-                sorted.warnings.push(format!("{subject} is left out: {}", reason(finding)));
+                sorted.warnings.push(left_to_the_kernel(finding));
             }
             Status::Unreadable if finding.live == Verdict::Unknown => sorted.refusals.push(Refusal {
                 kind: RefusalKind::Unreadable,
@@ -145,12 +156,17 @@ fn sort_out<'a>(
                 hints: vec!["run tune as root".to_owned()],
             }),
             _ => {
-                let layers = layers(finding, &mut sorted.warnings);
+                let layers = layers(finding, options, &mut sorted.warnings);
                 sorted.wanted.push((wish, layers));
             }
         }
     }
     sorted
+}
+
+/// Says that nothing is set because the kernel may well decide as wanted.
+pub(crate) fn left_to_the_kernel(finding: &Finding) -> String {
+    format!("{} is left out: {}", finding.subject, reason(finding))
 }
 
 /// Refuses what cannot be taken back at run time, unless that was accepted.
@@ -179,9 +195,11 @@ fn nowhere(subject: &Subject) -> Refusal {
     }
 }
 
-/// A live value that satisfies is never copied to the boot files, also where the boot value cannot be told.
-fn layers(finding: &Finding, warnings: &mut Vec<String>) -> BTreeSet<Layer> {
-    if finding.boot == Verdict::Unknown && finding.live == Verdict::Met {
+/// A live value that satisfies is never copied to the boot files, also where the boot value cannot be told, unless just
+/// the boot files are meant.
+fn layers(finding: &Finding, options: &Options, warnings: &mut Vec<String>) -> BTreeSet<Layer> {
+    let unasked = options.changes(Layer::Runtime);
+    if finding.boot == Verdict::Unknown && finding.live == Verdict::Met && unasked {
         let subject = &finding.subject;
         warnings.push(format!(
             "{subject} is met now; what the next boot makes it cannot be told: {}",
@@ -193,7 +211,13 @@ fn layers(finding: &Finding, warnings: &mut Vec<String>) -> BTreeSet<Layer> {
 }
 
 fn reason(finding: &Finding) -> String {
-    finding.tunables.iter().find_map(|tunable| tunable.reason.clone()).unwrap_or_default()
+    let of_tunables = finding.tunables.iter().find_map(|tunable| tunable.reason.clone());
+    let unknown = |value: &Effective| match value {
+        Effective::Unknown(reason) => Some(reason.clone()),
+        _ => None,
+    };
+    let computed = || [&finding.effective, &finding.boot_effective].into_iter().find_map(unknown);
+    of_tunables.or_else(computed).unwrap_or_default()
 }
 
 /// A private network namespace over the host's files: a boot file written there would change the host.

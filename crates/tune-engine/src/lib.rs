@@ -11,6 +11,7 @@ pub mod options;
 pub mod overview;
 mod possible;
 mod release;
+mod render;
 mod settle;
 mod steps;
 pub mod subject;
@@ -22,6 +23,7 @@ pub mod wish;
 pub use options::{Held, Options};
 pub use possible::impossible;
 pub use release::{Release, forget};
+pub use render::fresh_host;
 pub use trial::for_trial;
 
 use tune_host::{Backend, Host, Isolation, Scope};

@@ -60,12 +60,26 @@ impl Settlement<'_> {
             self.settle_boot(&mut settled);
         }
         for layer in [Layer::Runtime, Layer::Boot] {
+            self.drop_idle(layer);
             self.after.layer_mut(layer).retain(|_, holding| !holding.claims.is_empty());
         }
         // What cannot be taken back comes last, when nothing else can fail any more.
         settled.steps.sort_by_key(|step| step.irreversible.is_some());
         settled.after = self.after;
         settled
+    }
+
+    /// Drops claims on slots that would have had to change first, and did not have to.
+    fn drop_idle(&mut self, layer: Layer) {
+        for (slot, holding) in self.after.layer_mut(layer) {
+            let idle = match layer {
+                Layer::Runtime => holding.held == holding.original,
+                Layer::Boot => holding.held.is_none(),
+            };
+            if idle {
+                holding.claims.retain(|claim| subject::is_made_of(self.backend, &claim.subject, slot));
+            }
+        }
     }
 
     /// What is made of the same slots changes together, and starts again together where a claim is lost.
@@ -323,6 +337,9 @@ impl Settlement<'_> {
     /// Refuses to hold a value whose line could not be written whole.
     fn untold(&self, slot: &Slot, view: &View<'_>, serves: &[Subject]) -> Option<Refusal> {
         let unread = view.part(slot).err()?;
+        // What may have to change beside it needs no line where it does not.
+        let is_own = |subject: &Subject| subject::provision(self.backend, subject).slots().contains(slot);
+        serves.iter().find(|subject| is_own(subject))?;
         self.after.boot.get(slot).filter(|holding| !holding.claims.is_empty())?;
         let subject = serves.first().cloned();
         let hints = subject.iter().map(|subject| format!("leave it out: --except {subject}")).collect();

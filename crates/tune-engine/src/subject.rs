@@ -108,6 +108,11 @@ pub fn slots(backend: &dyn Backend, subject: &Subject) -> Vec<Slot> {
     slots
 }
 
+/// Tells whether a slot is one that a subject is made of, and not only beside one.
+pub fn is_made_of(backend: &dyn Backend, subject: &Subject, slot: &Slot) -> bool {
+    provision(backend, subject).slots().contains(slot)
+}
+
 /// Returns the tunables that have to be read to know what a subject amounts to and to change it.
 pub fn tunables(backend: &dyn Backend, subject: &Subject) -> Vec<String> {
     let slots = slots(backend, subject);

@@ -60,7 +60,7 @@ impl Backend for FreeBsd {
     }
 
     fn provision(&self, setting: Setting) -> Provision {
-        settings::provision(setting, self.jailed())
+        settings::provision(setting)
     }
 
     fn depends_on(&self, slot: &Slot) -> Vec<String> {
@@ -72,6 +72,7 @@ impl Backend for FreeBsd {
         match slot.tunable.as_str() {
             name if CLUSTERS.contains(&name) => vec![Slot::whole(MBUFS)],
             SOCKETS => vec![Slot::whole(FILES)],
+            buffers::SEND | buffers::RECEIVE if !self.jailed() => vec![Slot::whole(buffers::LIMIT)],
             _ => Vec::new(),
         }
     }

@@ -53,8 +53,16 @@ impl Start<'_> {
         let said = self.handed.get(&row.name).copied().filter(|_| row.loader);
         match row.default_rule.as_deref() {
             Some(rule) => self.by_rule(rule, said),
-            None => said.or_else(|| self.constant(row)),
+            // Another number of buckets than a power of two is not used.
+            None => said
+                .filter(|said| row.unit != "buckets" || is_power_of_two(*said))
+                .or_else(|| self.constant(row).filter(|default| self.is_whole(row, *default))),
         }
+    }
+
+    /// A clock that has no whole number of ticks for a default shows something near it.
+    fn is_whole(&self, row: &Tunable, default: i128) -> bool {
+        !row.ticks || self.named("kern.hz").is_none_or(|hz| default * hz % 1000 == 0)
     }
 
     fn constant(&self, row: &Tunable) -> Option<i128> {
@@ -79,11 +87,13 @@ impl Start<'_> {
             }
             // A limit of 0 counts as none given.
             "maxmbufmem/2048/4" => positive(said).or_else(|| Some(buffers()? / CLUSTER / 4)),
-            "maxmbufmem/page/4" => positive(said).or_else(|| Some(buffers()? / self.ground.page / 4)),
+            "maxmbufmem/page/4" => {
+                positive(said).or_else(|| Some(buffers()? / page_cluster(self.ground.page) / 4))
+            }
             "maxmbufmem/9216/6" => positive(said).or_else(|| Some(buffers()? / JUMBO_9 / 6)),
             "maxmbufmem/16384/6" => positive(said).or_else(|| Some(buffers()? / JUMBO_16 / 6)),
             "nmbufs" => self.mbufs(said),
-            "maxusers" => positive(said).or_else(|| Some(users(self.pages()?))),
+            "maxusers" => positive(said).or_else(|| Some(users(self.ground.memory?))),
             "maxfiles" => {
                 let computed = || Some((40 + 32 * self.named("kern.maxusers")?).max(self.pages()? / 8));
                 Some(said.or_else(computed)?.min(self.pages()? / 4))
@@ -94,14 +104,13 @@ impl Start<'_> {
             "hz" => said.or_else(|| self.ground.virtual_machine.map(|guest| if guest { 100 } else { 1000 })),
             "syncache-cachelimit" => positive(said).or_else(|| {
                 let entries = |name| self.named(name);
-                Some(
-                    entries("net.inet.tcp.syncache.hashsize")?
-                        * entries("net.inet.tcp.syncache.bucketlimit")?,
-                )
+                let all = entries("net.inet.tcp.syncache.hashsize")?
+                    * entries("net.inet.tcp.syncache.bucketlimit")?;
+                Some(all).filter(|all| *all <= u32::MAX.into())
             }),
-            "tcbhashsize" => said
-                .filter(|size| *size > 0 && size & (size - 1) == 0)
-                .or_else(|| Some(hash_size(self.named("kern.ipc.maxsockets")? / 4))),
+            "tcbhashsize" => positive(said)
+                .map(next_power_of_two)
+                .or_else(|| Some(above(self.named("kern.ipc.maxsockets")? / 4))),
             _ => said,
         }
     }
@@ -132,18 +141,31 @@ fn positive(said: Option<i128>) -> Option<i128> {
     said.filter(|said| *said > 0)
 }
 
+const fn is_power_of_two(number: i128) -> bool {
+    number > 0 && number & (number - 1) == 0
+}
+
 /// One for each 2 MiB, above 384 one for each 16 MiB.
-fn users(pages: i128) -> i128 {
-    const PAGES: i128 = 512;
+fn users(memory: i128) -> i128 {
     const MANY: i128 = 384;
-    let users = (pages / PAGES).max(32);
+    let users = (memory >> 21).max(32);
     if users > MANY { MANY + (users - MANY) / 8 } else { users }
 }
 
+/// What a cluster of the page's size takes: no more than 8 KiB on machines with larger pages.
+pub(crate) fn page_cluster(page: i128) -> i128 {
+    page.min(8192)
+}
+
 /// The next power of two above `size`, at least 512.
-fn hash_size(size: i128) -> i128 {
+fn above(size: i128) -> i128 {
+    next_power_of_two(size + 1).max(512)
+}
+
+/// What a hash table is made of that was asked to have `size` entries.
+pub(crate) fn next_power_of_two(size: i128) -> i128 {
     let size = u64::try_from(size).unwrap_or(0);
-    i128::from((size + 1).next_power_of_two()).max(512)
+    i128::from(size.next_power_of_two()).max(16)
 }
 
 /// Returns the number of a release such as `14.1`.

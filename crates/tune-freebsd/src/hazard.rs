@@ -4,7 +4,7 @@ use tune_host::{Around, Host};
 use tune_model::{Slot, Values};
 
 use crate::buffers::{self, usable};
-use crate::defaults::Ground;
+use crate::defaults::{Ground, page_cluster};
 use crate::fin_wait_2::RECYCLE;
 use crate::ground::number;
 use crate::kernel::{CLUSTERS, FILES, MBUFS, SOCKETS};
@@ -50,7 +50,7 @@ fn product(name: &str, values: &dyn Values, hz: i128) -> Option<String> {
 /// What one of each limit takes, in bytes.
 fn weights(page: i128) -> [(&'static str, i128); 5] {
     let [clusters, page_size, nine, sixteen] = CLUSTERS;
-    [(clusters, 2048), (page_size, page), (nine, 9216), (sixteen, 16384), (MBUFS, 256)]
+    [(clusters, 2048), (page_size, page_cluster(page)), (nine, 9216), (sixteen, 16384), (MBUFS, 256)]
 }
 
 fn too_much_memory(name: &str, wanted: i128, values: &dyn Values, ground: &Ground) -> Option<String> {

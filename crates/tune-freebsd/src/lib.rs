@@ -7,10 +7,12 @@ mod boot;
 mod buffers;
 mod defaults;
 mod fin_wait_2;
+mod fresh;
 mod ground;
 mod hazard;
 mod kernel;
 mod next_boot;
+mod own_files;
 mod permitted;
 mod persist;
 mod read;
@@ -18,3 +20,4 @@ mod settings;
 mod story;
 
 pub use backend::{FreeBsd, recognises};
+pub use fresh::fresh_files;

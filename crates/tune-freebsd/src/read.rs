@@ -9,7 +9,7 @@ use tune_model::reading::{Reading, Readings, Text, Unread};
 use tune_model::{Catalog, System, Tunable};
 
 use crate::boot::Jail;
-use crate::defaults::{Ground, Handed, at_start, number_of};
+use crate::defaults::{Ground, Handed, at_start, next_power_of_two, number_of};
 use crate::next_boot::{NextBoot, Predicted, Which};
 
 struct Reader<'a> {
@@ -44,27 +44,44 @@ impl Reader<'_> {
         described: Option<Description>,
     ) -> Reading {
         let row = Catalog::of(System::FreeBsd).get(name);
-        let boot = self.predict(name, Which::AsIs);
-        let without = self.predict(name, Which::WithoutTune);
-        let default = row.and_then(|row| at_start(row, &Handed::new(), self.ground));
+        let gone = matches!(text, Err(ReadError::Missing(_))).then(|| self.missing(name, row));
+        let default =
+            row.filter(|_| gone.is_none()).and_then(|row| at_start(row, &Handed::new(), self.ground));
+        let out_of_scope = if gone.is_some() { None } else { self.out_of_scope(name, row, described) };
+        let mutability = described.map(|described| mutability(row, described));
+        let live = text.map_err(|error| self.unread(&error, row));
+        // A jail that is started anew finds on its host what it finds now.
+        let kept = self.jail == Jail::Vnet
+            && (out_of_scope.is_some() || matches!(mutability, Some(Mutability::Boot | Mutability::Fixed)));
+        let predict = |which| {
+            if kept {
+                return Predicted { text: live.clone(), source: None };
+            }
+            self.predict(name, which, gone.as_deref())
+        };
+        let (boot, without) = (predict(Which::AsIs), predict(Which::WithoutTune));
         let notes = self.next.as_ref().map(|next| next.notes(name)).unwrap_or_default();
         Reading {
-            out_of_scope: self.out_of_scope(name, row, described),
-            live: text.map_err(|error| self.unread(&error, row)),
             boot: boot.text,
             boot_source: boot.source,
             boot_without_tune: without.text,
             boot_without_tune_source: without.source,
             default: default.map(|number| number.to_string()),
-            mutability: described.map(|described| mutability(row, described)),
+            out_of_scope,
+            mutability,
+            live,
             notes,
         }
     }
 
-    fn predict(&self, name: &str, which: Which) -> Predicted {
-        match &self.next {
-            Some(next) => next.predict(name, which),
-            None => Predicted { text: no_boot(self.host), source: None },
+    /// The next kernel is taken to be the one that runs: what it has not is not set.
+    fn predict(&self, name: &str, which: Which, gone: Option<&str>) -> Predicted {
+        match (&self.next, gone) {
+            (Some(_), Some(reason)) => {
+                Predicted { text: Err(Unread::Missing(reason.to_owned())), source: None }
+            }
+            (Some(next), None) => next.predict(name, which),
+            (None, _) => Predicted { text: no_boot(self.host), source: None },
         }
     }
 
@@ -168,9 +185,14 @@ fn no_boot(host: &dyn Host) -> Text {
     }))
 }
 
-/// Returns why a tunable would not hold a number: the kernel cuts what is longer than its type in silence.
+/// Returns why a tunable would not hold a number: the kernel cuts what is longer than its type in silence, and makes
+/// another size of a hash table.
 pub(crate) fn does_not_fit(host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
+    const TABLES: [&str; 2] = ["net.inet.tcp.tcbhashsize", "net.inet.tcp.syncache.hashsize"];
     let number: i128 = text.trim().parse().ok()?;
+    if TABLES.contains(&tunable) && next_power_of_two(number) != number {
+        return Some(format!("{tunable} = {number}: the kernel takes powers of two only, from 16 on"));
+    }
     let said = host.describe_tunables(&[tunable]).pop().flatten();
     if said.is_some_and(|said| said.value.is_none()) {
         return Some(format!("{tunable} holds no number"));

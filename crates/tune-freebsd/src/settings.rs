@@ -96,18 +96,15 @@ pub(crate) fn accepted(tunable: &str) -> (i128, i128) {
     row.and_then(|row| row.accepted_in(None)).unwrap_or((0, i128::from(i32::MAX)))
 }
 
-/// Returns how a setting is provided; in a jail without the limits that belong to the host.
-pub(crate) fn provision(setting: Setting, jailed: bool) -> Provision {
+pub(crate) fn provision(setting: Setting) -> Provision {
     let slots = |names: &[&str]| names.iter().map(|name| Slot::whole(*name)).collect();
     match setting {
         Setting::FinWait2Timeout => Provision::Slots(slots(&[fin_wait_2::TIMEOUT, fin_wait_2::RECYCLE])),
         Setting::KeepaliveAbort => Provision::Derived(slots(&[INTERVAL, PROBES])),
         Setting::KeepaliveDefaultOn => Provision::Slots(slots(&[KEEPALIVE])),
         Setting::EphemeralPorts => Provision::Slots(slots(&[FIRST_PORT, LAST_PORT])),
-        Setting::SendBufferMax if jailed => Provision::Slots(slots(&[buffers::SEND])),
-        Setting::SendBufferMax => Provision::Slots(slots(&[buffers::SEND, buffers::LIMIT])),
-        Setting::ReceiveBufferMax if jailed => Provision::Slots(slots(&[buffers::RECEIVE])),
-        Setting::ReceiveBufferMax => Provision::Slots(slots(&[buffers::RECEIVE, buffers::LIMIT])),
+        Setting::SendBufferMax => Provision::Slots(slots(&[buffers::SEND])),
+        Setting::ReceiveBufferMax => Provision::Slots(slots(&[buffers::RECEIVE])),
         _ => Row::of(setting).map_or(Provision::None, |row| Provision::Slots(slots(&[row.tunable]))),
     }
 }

@@ -266,10 +266,18 @@ pub(crate) fn file_error(path: &Path, error: &std::io::Error) -> FileError {
 pub(crate) fn write_error(path: &Path, error: &std::io::Error) -> FileError {
     match file_error(path, error) {
         FileError::Other { path, reason } => FileError::Unwritable { path, reason },
-        FileError::Denied(path) => {
-            FileError::Unwritable { path, reason: "this user may not write it".to_owned() }
-        }
+        FileError::Denied(path) => FileError::Unwritable { path, reason: denial(error).to_owned() },
         other => other,
+    }
+}
+
+/// Tells a lack of privilege from a flag, such as `schg` on FreeBSD and `i` on Linux, that stops root too.
+fn denial(error: &std::io::Error) -> &'static str {
+    let stops_root = error.raw_os_error() == Some(nix::errno::Errno::EPERM as i32);
+    if stops_root && nix::unistd::geteuid().is_root() {
+        "a flag of the file or of its directory forbids it"
+    } else {
+        "this user may not write it"
     }
 }
 

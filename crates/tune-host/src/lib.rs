@@ -6,6 +6,7 @@ pub mod backend;
 mod detached;
 pub mod fake;
 pub mod files;
+mod fresh;
 pub mod host;
 mod interrupt;
 pub mod live;
@@ -21,6 +22,7 @@ pub use backend::{
 pub use detached::{Detached, detach, say_ready};
 pub use fake::FakeHost;
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
+pub use fresh::FreshHost;
 pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use interrupt::Interrupt;
 pub use live::{LiveHost, NamespaceError};

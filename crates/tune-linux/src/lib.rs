@@ -5,6 +5,7 @@
 mod backend;
 pub mod boot;
 mod defaults;
+mod fresh;
 mod hazard;
 mod keeps;
 mod next_boot;
@@ -16,4 +17,5 @@ mod story;
 mod use_now;
 
 pub use backend::{Linux, recognises};
+pub use fresh::fresh_files;
 pub use permitted::BOOT_FILE;

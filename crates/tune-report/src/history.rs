@@ -192,11 +192,11 @@ mod tests {
         assert_eq!(
             plain(&report),
             "\
-id  when                    who            what              state        values
-1   2026-11-22T03:04:05Z    alice          apply web-server  failed       2
-2   2026-11-22T03:04:05Z    mal\\x1b[2Jory  apply web-server  rolled-back  2
-                                           (netns:blue)
-3   2026-11-22T03:04:05Z    uid 0          rollback 2        applied      2
+id  when                  who            what                state        values
+1   2026-11-22T03:04:05Z  alice          apply web-server    failed       2
+2   2026-11-22T03:04:05Z  mal\\x1b[2Jory  apply web-server    rolled-back  2
+                                         (netns:blue)
+3   2026-11-22T03:04:05Z  uid 0          rollback 2          applied      2
 
 next: tune history ID shows one of them; tune rollback ID takes it back
 "

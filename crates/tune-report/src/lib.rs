@@ -21,6 +21,7 @@ pub mod plan;
 mod plan_document;
 pub mod profiles;
 pub mod recover;
+pub mod render;
 pub mod status;
 pub mod style;
 pub mod table;
@@ -38,6 +39,7 @@ pub use history::{EntryReport, HistoryReport, VerifyReport};
 pub use plan::{Command, PlanReport};
 pub use profiles::{ProfileReport, ProfilesReport};
 pub use recover::RecoverReport;
+pub use render::RenderReport;
 pub use status::StatusReport;
 
 /// A result that can be shown.

@@ -110,7 +110,7 @@ impl Page {
 }
 
 /// Breaks a text into lines of at most `width` columns, between words where it can. There is always one line.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         for piece in pieces(word, width) {

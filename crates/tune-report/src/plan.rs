@@ -110,16 +110,7 @@ impl PlanReport {
     /// Returns the error of a command that was to carry the plan out and must not; `None` where nothing speaks against it.
     #[must_use]
     pub fn refusal(&self) -> Option<ErrorReport> {
-        self.plan.refusals.first()?;
-        let mut error = ErrorReport::new("refused", EXIT_FAILED, "refused; nothing was changed");
-        error.causes = self.plan.refusals.iter().map(told).collect();
-        let hints = self.plan.refusals.iter().flat_map(|refusal| &refusal.hints);
-        for hint in hints {
-            if !error.hints.contains(hint) {
-                error.hints.push(hint.clone());
-            }
-        }
-        Some(error)
+        refused(&self.plan.refusals, "refused; nothing was changed")
     }
 
     fn document(&self) -> PlanDocument<'_> {
@@ -198,6 +189,19 @@ impl PlanReport {
             page.marked(0, STRONG, "next:", next);
         }
     }
+}
+
+/// Returns the error of a plan that is refused; `None` where it is not.
+pub(crate) fn refused(refusals: &[Refusal], message: &str) -> Option<ErrorReport> {
+    refusals.first()?;
+    let mut error = ErrorReport::new("refused", EXIT_FAILED, message);
+    error.causes = refusals.iter().map(told).collect();
+    for hint in refusals.iter().flat_map(|refusal| &refusal.hints) {
+        if !error.hints.contains(hint) {
+            error.hints.push(hint.clone());
+        }
+    }
+    Some(error)
 }
 
 /// Makes a sentence of a fragment.

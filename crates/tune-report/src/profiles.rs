@@ -408,25 +408,25 @@ from: built-in
 system: linux
 digest: sha256:0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f
 
-setting                 wanted               severity        origin
-tcp.fin_wait_2_timeout  at most 30s          high            web-server:6:1
+setting                 wanted              severity        origin
+tcp.fin_wait_2_timeout  at most 30s         high            web-server:6:1
     why: Orphaned FIN_WAIT_2 sockets hold kernel memory.
     see: Apache httpd, Connections in FIN_WAIT_2
-net.mbuf_clusters       at least 16384 per   high            web-server:9:1
+net.mbuf_clusters       at least 16384 per  high            web-server:9:1
                         GiB of RAM, from
                         65536
     why: Orphaned FIN_WAIT_2 sockets hold kernel memory.
     see: Apache httpd, Connections in FIN_WAIT_2
-net.ipv4.tcp_mem[2]     at least 512MiB in   high            web-server:12:1
+net.ipv4.tcp_mem[2]     at least 512MiB in  high            web-server:12:1
                         pages
     why: Orphaned FIN_WAIT_2 sockets hold kernel memory.
     see: Apache httpd, Connections in FIN_WAIT_2
-net.ipv4.tcp_mem[2]     vendor default       high, optional  /etc/tune/
-                                                             profiles/
-                                                             web-server.d/
-                                                             10-site.toml:14:1
+net.ipv4.tcp_mem[2]     vendor default      high, optional  /etc/tune/
+                                                            profiles/
+                                                            web-server.d/
+                                                            10-site.toml:14:1
     note: not in the catalog; the profile answers for it
-tcp.keepalive_probes    3 to 9               high            web-server:16:1
+tcp.keepalive_probes    3 to 9              high            web-server:16:1
     why: Orphaned FIN_WAIT_2 sockets hold kernel memory.
     see: Apache httpd, Connections in FIN_WAIT_2
     at_most: from /etc/tune/profiles/web-server.d/10-site.toml:2:1

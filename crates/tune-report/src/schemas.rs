@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use tune_model::finding::TunableState;
 use tune_model::plan::{Bytes, FileImage, Namespace, Refusal, RefusalKind};
 use tune_model::profile::{Severity, Source, Subject};
+use tune_model::rendering::{Amount, Assignment, Proviso};
 use tune_model::transaction::{Action, Outcome, StepResult, TransactionState};
 use tune_model::{
-    Effect, Effective, Finding, Limits, Mutability, PortRange, Quantity, Slot, Status, TakesHold, Verdict,
+    Effect, Effective, Finding, Limits, Mutability, Plan, PortRange, Quantity, Rendering, Setting, Slot,
+    Status, System, TakesHold, Verdict,
 };
 
 use crate::apply::RunReport;
@@ -16,6 +18,7 @@ use crate::audit::AuditReport;
 use crate::error::ErrorReport;
 use crate::history::HistoryReport;
 use crate::plan::{Command, PlanReport};
+use crate::render::RenderReport;
 use crate::testing::{change, check, entry, finding, host, place, plain, plan, profile, state, step, valid};
 
 const STATUSES: &[Status] = &[
@@ -195,6 +198,62 @@ fn plans_and_runs_of_every_shape_are_valid_and_fit_the_page() {
     }
 }
 
+/// A rendering in which everything takes every form.
+fn rendered() -> RenderReport {
+    let subject = || Subject::Setting(Setting::FinWait2Timeout);
+    let text = |text: &str| Some(text.to_owned());
+    let assignment = Assignment {
+        tunable: "net.ipv4.tcp_fin_timeout".into(),
+        value: "30".into(),
+        default: text("60"),
+        serves: vec![subject()],
+        irreversible: None,
+        at_boot_only: None,
+    };
+    let raised = Assignment { irreversible: text("it can only be raised"), ..assignment.clone() };
+    let at_boot =
+        Assignment { at_boot_only: text("it is read when the system starts"), ..assignment.clone() };
+    let unknown = Assignment { tunable: "x.y".into(), default: None, ..assignment.clone() };
+    let proviso = Proviso {
+        serves: vec![subject()],
+        slot: Slot::field("net.ipv4.tcp_mem", 2),
+        at_least: text("131072"),
+        at_most: text("2097152"),
+        irreversible: None,
+        at_boot_only: None,
+    };
+    let whole = Proviso { slot: Slot::whole("net.core.somaxconn"), at_most: None, ..proviso.clone() };
+    let capped = Proviso { at_least: None, ..proviso.clone() };
+    let cautions = vec!["above 60 s it is something else".to_owned()];
+    let effective = Effective::Exact(Quantity::Duration(30_000));
+    RenderReport {
+        command: "tune render web-server --for linux".into(),
+        profiles: vec![(profile("web-server"), "HTTP server".into())],
+        ram: Some(16 << 30),
+        rendering: Rendering {
+            system: System::Linux,
+            plan: Plan { findings: findings(), warnings: vec!["beware".into()], ..plan() },
+            assignments: vec![assignment, raised, at_boot, unknown],
+            provisos: vec![proviso, whole, capped],
+            amounts: [(subject(), Amount { effective, cautions })].into(),
+        },
+    }
+}
+
+#[test]
+fn renderings_of_every_shape_are_valid_and_fit_the_page() {
+    let report = rendered();
+    check(&report, "render");
+    let text = plain(&report);
+    for words in ["Cannot be undone before a reboot", "There is no command", "above 60 s", "$1 $2 131072"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    let nothing = Rendering { assignments: vec![], provisos: vec![], ..report.rendering.clone() };
+    let nothing = RenderReport { ram: None, rendering: nothing, ..report };
+    check(&nothing, "render");
+    assert!(plain(&nothing).contains("nothing has to be set"));
+}
+
 const fn states() -> [TransactionState; 7] {
     use TransactionState::{
         Applied, AwaitingConfirmation, AwaitingReboot, Failed, Open, PartlyRolledBack, RolledBack,
@@ -229,6 +288,7 @@ fn what_the_schemas_do_not_name_is_refused() {
     let documents = [
         ("audit", check(&audit(), "audit")),
         ("plan", check(&everything_planned(), "plan")),
+        ("render", check(&rendered(), "render")),
         ("error", check(&ErrorReport::new("busy", 75, "another tune holds the lock"), "error")),
     ];
     for (schema, document) in documents {

@@ -40,7 +40,7 @@ impl std::fmt::Display for DecidedBy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(place) => place.fmt(f),
-            Self::KernelDefault => f.pad("kernel default"),
+            Self::KernelDefault => f.pad("kernel"),
             Self::Tool { name } => f.pad(name),
             Self::NotApplicable => f.pad("-"),
             Self::Unknown { .. } => f.pad("unknown"),
@@ -240,7 +240,9 @@ fn remarks(page: &mut Page, state: &SettingState) {
     } else if let Some(Effective::Unknown(reason)) = &state.effective {
         page.item(4, "unknown:", reason);
     }
-    for note in &state.notes {
+    let said =
+        |note: &&String| matches!(&state.effective, Some(Effective::Unknown(reason)) if reason == *note);
+    for note in state.notes.iter().filter(|note| !said(note)) {
         page.item(4, "note:", note);
     }
 }
@@ -319,7 +321,7 @@ setting                 now          next boot    default      decided by
 tcp.fin_wait_2_timeout  60s          30s          60s          /etc/sysctl.d/
                                                                99-site-network.c
                                                                onf:3
-tcp.ephemeral_ports     32768-60999  32768-60999  32768-60999  kernel default
+tcp.ephemeral_ports     32768-60999  32768-60999  32768-60999  kernel
 tcp.keepalive_idle      2h           10min        2h           tuned
 net.tcp_memory_limit    unknown      never        -            unknown
     unknown: permission denied

@@ -92,14 +92,23 @@ impl Table {
         table
     }
 
-    /// Returns the least width of a column with its gap: names in the first and words of an ordinary length in the
-    /// others are kept whole.
+    /// Returns the least width of a column with its gap: every word is kept whole where there is room for that, else
+    /// names in the first and words of an ordinary length in the others.
     fn least(&self, column: usize, width: usize) -> u16 {
         let name = 24;
         let others = (width - name) / self.head.len().max(1);
         let share = if column == 0 { name } else { others.saturating_sub(usize::from(GAP)).min(12) };
-        let words = self.cells(column).flat_map(|cell| cell.split(' ')).map(UnicodeWidthStr::width);
-        u16::try_from(words.max().unwrap_or(0).min(share)).unwrap_or(0) + GAP
+        let all: usize = (0..self.head.len()).map(|at| self.longest_word(at) + usize::from(GAP)).sum();
+        let word = self.longest_word(column);
+        let least = if all <= width + usize::from(GAP) { word } else { word.min(share) };
+        u16::try_from(least).unwrap_or(0) + GAP
+    }
+
+    /// Returns the width of what is not broken in a column; paths break behind a slash.
+    fn longest_word(&self, column: usize) -> usize {
+        let words =
+            self.cells(column).flat_map(|cell| cell.split(' ').flat_map(|word| word.split_inclusive('/')));
+        words.map(UnicodeWidthStr::width).max().unwrap_or(0)
     }
 
     fn cells(&self, column: usize) -> impl Iterator<Item = &String> {

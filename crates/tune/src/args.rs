@@ -27,6 +27,7 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// How results are written.
     #[arg(long, global = true, value_enum, default_value_t)]
@@ -40,10 +41,10 @@ pub(crate) struct Global {
     /// Look at an offline image below DIR. Boot files only.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// The memory of the machine that the image is for, such as 16GiB.
+    /// The memory of the machine that the image or the rendered plan is for, such as 16GiB.
     #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) ram: Option<String>,
-    /// Say more on standard error; twice for still more.
+    /// Say more, on standard error and in tune status; twice for still more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Say nothing on standard error but errors.
@@ -85,6 +86,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         change: Change,
     },
+    /// Print what profiles come to as native files and commands, for hosts without tune; reads no host.
+    Render(Render),
     /// Keep what apply --confirm-within tried out, and write it to the boot files.
     Confirm,
     /// Show which profiles hold values.
@@ -207,11 +210,34 @@ pub(crate) enum ProfileCommand {
 /// What apply and plan take.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// Names, paths (with a /), or - for standard input. At a terminal the list is offered where none is named.
+    /// Names, paths (with a /), or - for standard input. At a terminal, apply offers the list where none is named.
     #[arg(value_name = "PROFILE")]
     pub(crate) profiles: Vec<String>,
     #[command(flatten)]
     pub(crate) change: Change,
+}
+
+/// What render takes.
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    /// Names, paths (with a /), or - for standard input.
+    #[arg(required = true, value_name = "PROFILE")]
+    pub(crate) profiles: Vec<String>,
+    /// The system to write for: linux or freebsd.
+    #[arg(long = "for", value_name = "SYSTEM")]
+    pub(crate) system: String,
+    /// Only this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) only: Vec<String>,
+    /// Not this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) except: Vec<String>,
+    /// Leave out what the system has nothing of.
+    #[arg(long)]
+    pub(crate) skip_unsupported: bool,
+    /// Accept a dangerous value for this setting or tunable; may be repeated.
+    #[arg(long, value_name = "SETTING")]
+    pub(crate) allow_unsafe: Vec<String>,
 }
 
 /// How settings are changed.

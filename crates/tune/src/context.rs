@@ -1,16 +1,14 @@
 //! What every command works with: the host, the backend, the state directory, the profiles.
 
-use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use tune_engine::Engine;
-use tune_host::{Backend, Host, Machine, RootedFiles, Scope, SiteLibrary};
+use tune_host::{Backend, Host, Machine, RootedFiles, Scope};
 use tune_model::finding::{HostRef, ProfileRef};
-use tune_model::profile::{self, Diagnostics, Library, ProfileText, Resolved};
 use tune_model::transaction::Entry;
-use tune_model::{Catalog, Claims, Kind, Profile, Quantity, System};
+use tune_model::{Claims, Kind, Profile, Quantity, System};
 use tune_report::Report;
 use tune_report::status::Waiting;
 use tune_transaction::{StateError, Store};
@@ -19,6 +17,7 @@ use crate::args::{Format, Global};
 use crate::doors::Doors;
 use crate::error::CliError;
 use crate::exit;
+use crate::shelf::Shelf;
 
 /// What every command works with.
 pub(crate) struct Context {
@@ -27,14 +26,12 @@ pub(crate) struct Context {
     pub(crate) verbose: bool,
     machine: Box<dyn Machine>,
     pub(crate) backend: Box<dyn Backend>,
-    pub(crate) library: SiteLibrary,
+    pub(crate) shelf: Shelf,
     state: PathBuf,
     /// Another state directory than the usual one was named.
     state_is_named: bool,
     scope: String,
     environment: Vec<(OsString, OsString)>,
-    /// The profile on standard input, which can be read once.
-    input: OnceCell<ProfileText>,
 }
 
 impl Context {
@@ -47,7 +44,7 @@ impl Context {
                 .map_err(|error| CliError::usage(format!("--state-dir {}: {error}", named.display())))?,
             None => state_directory(host, backend.system()),
         };
-        let library = SiteLibrary::inside(host.root(), backend.system().profile_directory());
+        let shelf = Shelf::of(host, backend.system());
         let scope = match (&global.netns, &global.root) {
             (Some(name), _) => format!("netns:{name}"),
             (None, Some(root)) => format!("root:{}", root.display()),
@@ -59,12 +56,11 @@ impl Context {
             verbose: global.verbose > 0,
             machine,
             backend,
-            library,
+            shelf,
             state,
             state_is_named: global.state_dir.is_some(),
             scope,
             environment: doors.environment(),
-            input: OnceCell::new(),
         })
     }
 
@@ -171,38 +167,9 @@ impl Context {
         Waiting::new(entry, self.host().uptime())
     }
 
-    /// Finds a profile by name, path or `-`.
-    fn text(&self, argument: &str) -> Result<Option<ProfileText>, CliError> {
-        if argument == "-" {
-            if self.input.get().is_none() {
-                let _ = self.input.set(SiteLibrary::standard_input()?);
-            }
-            return Ok(self.input.get().cloned());
-        }
-        if argument.contains('/') {
-            return Ok(Some(SiteLibrary::file(Path::new(argument))?));
-        }
-        Ok(self.library.find(argument)?)
-    }
-
-    pub(crate) fn resolve(&self, argument: &str, system: System) -> Result<Resolved, CliError> {
-        match self.text(argument)? {
-            Some(text) => Ok(profile::resolve_text(&self.library, Catalog::of, text, system)?),
-            None => Ok(profile::resolve(&self.library, Catalog::of, argument, system)?),
-        }
-    }
-
-    pub(crate) fn check(&self, argument: &str) -> Result<Diagnostics, CliError> {
-        match self.text(argument)? {
-            Some(text) => Ok(profile::check_text(&self.library, Catalog::of, text)?),
-            None => Ok(profile::check(&self.library, Catalog::of, argument)?),
-        }
-    }
-
     /// Loads profiles for this host's system; unsafe values only for the subjects allowed.
     pub(crate) fn load(&self, arguments: &[String], allowed: &[String]) -> Result<Vec<Profile>, CliError> {
-        let system = self.backend.system();
-        arguments.iter().map(|argument| Ok(digested(self.resolve(argument, system)?, allowed)?)).collect()
+        self.shelf.load(arguments, self.backend.system(), allowed)
     }
 
     /// Prints a result on standard output.
@@ -217,14 +184,6 @@ impl Context {
     pub(crate) fn can_ask(&self) -> bool {
         self.format == Format::Human && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
-}
-
-/// Returns the profile with the digest of all text that went into it.
-pub(crate) fn digested(resolved: Resolved, allowed: &[String]) -> Result<Profile, Diagnostics> {
-    let texts: Vec<_> = resolved.inputs.iter().map(|input| input.text.clone()).collect();
-    let mut profile = resolved.allowing(allowed)?;
-    profile.digest = tune_transaction::digest(texts.iter().map(|text| text.as_bytes()));
-    Ok(profile)
 }
 
 pub(crate) fn profile_ref(profile: &Profile) -> ProfileRef {
@@ -267,15 +226,17 @@ fn machine(global: &Global, doors: &dyn Doors) -> Result<Box<dyn Machine>, CliEr
         .hint("leave --root out; to change the boot files only: --boot-only"));
     }
     let root = std::path::absolute(root).map_err(|error| CliError::usage(error.to_string()))?;
-    let ram = match &global.ram {
-        None => None,
-        Some(text) => match Quantity::parse(Kind::Bytes, text) {
-            Ok(Quantity::Bytes(bytes)) => Some(bytes),
-            Ok(_) => None,
-            Err(error) => return Err(CliError::usage(format!("--ram: {error}"))),
-        },
-    };
-    Ok(doors.image(root, ram))
+    Ok(doors.image(root, stated_ram(global)?))
+}
+
+/// Returns the memory that was stated, in bytes.
+pub(crate) fn stated_ram(global: &Global) -> Result<Option<u64>, CliError> {
+    let Some(text) = &global.ram else { return Ok(None) };
+    match Quantity::parse(Kind::Bytes, text) {
+        Ok(Quantity::Bytes(bytes)) => Ok(Some(bytes)),
+        Ok(_) => Ok(None),
+        Err(error) => Err(CliError::usage(format!("--ram: {error}"))),
+    }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

@@ -16,6 +16,7 @@ mod exit;
 mod log;
 mod output;
 mod prompt;
+mod shelf;
 
 use std::panic::AssertUnwindSafe;
 

@@ -68,7 +68,7 @@ impl Home {
         Self(directory.to_owned())
     }
 
-    /// Returns the directory that it is kept in.
+    /// Returns its directory.
     pub fn directory(&self) -> &Path {
         &self.0
     }
@@ -146,7 +146,7 @@ impl Home {
     }
 
     pub(super) fn save(&self, state: &State) {
-        let text = serde_json::to_string_pretty(state).expect("it is plain data");
+        let text = serde_json::to_string(state).expect("it is plain data");
         let (path, aside) = (self.0.join("kernel.json"), self.0.join("kernel.json.new"));
         let saved = fs::write(&aside, text).and_then(|()| fs::rename(&aside, &path));
         saved.unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -4,10 +4,13 @@
 //! computes the same things: where the two differ, one of them is wrong. What it does not know it refuses in words
 //! that say so; nothing succeeds by being unknown.
 
+pub mod cases;
+pub mod guest;
 pub mod home;
 pub mod kernel;
 pub mod loader;
 pub mod machine;
+pub mod matrix;
 pub mod rc;
 mod rules;
 mod start;
@@ -15,6 +18,7 @@ pub mod table;
 pub mod tool;
 pub mod tree;
 
+pub use guest::Guest;
 pub use home::{Home, Model};
 pub use kernel::{Caller, Cause, Jail, Kernel, Refusal};
 pub use machine::{FakeDoors, FakeFreeBsd};

@@ -12,10 +12,6 @@ use super::tool::{self, Options};
 /// # Errors
 ///
 /// Says what in the files the fake does not know the meaning of.
-///
-/// # Panics
-///
-/// When it is not known what the kernel makes of a value.
 pub fn run(kernel: &mut Kernel, root: &Path) -> Result<(), String> {
     let early = Options { ignore: true, ..Options::default() };
     settings(kernel, root, early)?;
@@ -35,7 +31,7 @@ fn settings(kernel: &mut Kernel, root: &Path, options: Options) -> Result<(), St
                 format!("/{name}:{}: the fake FreeBSD does not know what {line:?} does", at + 1)
             })?;
             if let Some((name, value)) = assignment {
-                tool::one(kernel, options, &format!("{name}={value}"), &mut String::new());
+                tool::one(kernel, options, &format!("{name}={value}"), &mut String::new())?;
             }
         }
     }
@@ -51,7 +47,7 @@ fn assignment(line: &str) -> Result<Option<(String, String)>, ()> {
     let Some(at) = line.find(['=', ':']) else { return Ok(None) };
     let (name, value) = (line[..at].trim(), line[at + 1..].trim());
     let value = match value.chars().next() {
-        Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).map(|(value, _)| value),
+        Some(quote @ ('"' | '\'')) => value[1..].strip_suffix(quote).filter(|value| !value.contains(quote)),
         _ => Some(value),
     };
     Ok(Some((name.to_owned(), value.ok_or(())?.to_owned())))
@@ -100,7 +96,7 @@ fn options_of_tcp(kernel: &mut Kernel, root: &Path) -> Result<(), String> {
         writes.extend(number(word).map(|port| (name, port)));
     }
     for (name, value) in writes {
-        tool::one(kernel, Options::default(), &format!("{name}={value}"), &mut String::new());
+        tool::one(kernel, Options::default(), &format!("{name}={value}"), &mut String::new())?;
     }
     Ok(())
 }
@@ -123,10 +119,12 @@ mod tests {
         let of = |line: &str| assignment(line).unwrap().map(|(name, value)| format!("{name}|{value}"));
         assert_eq!(of(" a.b = 5  # why").as_deref(), Some("a.b|5"));
         assert_eq!(of("a.b:5").as_deref(), Some("a.b|5"));
-        assert_eq!(of("a.b=\"5\" and more").as_deref(), Some("a.b|5"));
+        assert_eq!(of("a.b=\"5\" # more").as_deref(), Some("a.b|5"));
         assert_eq!(of("a.b='5#6'").as_deref(), Some("a.b|5#6"));
         assert_eq!(of("a.b"), None);
         assert_eq!(of("# a.b=5"), None);
-        assert!(assignment("a.b=\"5").is_err());
+        for odd in ["a.b=\"5", "a.b=\"5\" and more", "a.b=5\\"] {
+            assert!(assignment(odd).is_err(), "{odd}");
+        }
     }
 }

@@ -30,9 +30,11 @@ impl Kernel {
             return Err(format!("the fake FreeBSD does not know a clock of {hz} ticks a second"));
         }
         let numbers = table.iter().filter(|(_, oid)| oid.kind.size().is_some() && !oid.value.contains(' '));
-        let recorded = numbers.map(|(name, oid)| {
+        // What a time that is no whole number of ticks becomes was not recorded.
+        let recorded = numbers.filter_map(|(name, oid)| {
             let shown: i128 = oid.value.parse().unwrap_or_else(|_| panic!("{name} has no value"));
-            (name.to_owned(), if in_ticks(name) { shown * hz / 1000 } else { shown })
+            let whole = !in_ticks(name) || shown * hz % 1000 == 0;
+            whole.then(|| (name.to_owned(), if in_ticks(name) { shown * hz / 1000 } else { shown }))
         });
         let mut kernel = Self {
             release,
@@ -56,6 +58,9 @@ impl Kernel {
         self.mbufs()?;
         self.syncache()?;
         if let Some(buckets) = self.asked("net.inet.tcp.tcbhashsize")? {
+            if !(512..=1 << 24).contains(&buckets) || buckets.count_ones() != 1 {
+                return Err(format!("the fake FreeBSD does not know net.inet.tcp.tcbhashsize={buckets}"));
+            }
             self.values.insert("net.inet.tcp.tcbhashsize".to_owned(), buckets);
         } else if self.values["kern.ipc.maxsockets"] != recorded["kern.ipc.maxsockets"] {
             self.forget(&["net.inet.tcp.tcbhashsize"]);
@@ -119,7 +124,7 @@ impl Kernel {
         let asked = self.asked(&name("hashsize"))?;
         let buckets = asked.filter(|asked| asked.count_ones() == 1).unwrap_or(512);
         let depth = self.asked(&name("bucketlimit"))?.unwrap_or(30);
-        let most = self.asked(&name("cachelimit"))?.unwrap_or(buckets * depth);
+        let most = self.asked(&name("cachelimit"))?.unwrap_or(buckets * depth % (1 << 32));
         for (last, value) in [("hashsize", buckets), ("bucketlimit", depth), ("cachelimit", most)] {
             self.now(&name(last), value);
         }
@@ -138,6 +143,10 @@ impl Kernel {
             _ => number <= i64::MAX.into(),
         };
         match asked {
+            // What 0 means was read for some of them only.
+            Some(0) if ZERO_IS_UNKNOWN.contains(&name) => {
+                Err(format!("the fake FreeBSD does not know {name}=0"))
+            }
             Some(number) if !holds(number) => Err(format!("the fake FreeBSD does not know {name}={number}")),
             asked => Ok(asked),
         }
@@ -160,6 +169,15 @@ const ASKED: &[&str] = &[
     "net.inet.tcp.maxtcptw",
     "net.inet.tcp.tcbhashsize",
     "net.inet.tcp.syncache.hashsize",
+    "net.inet.tcp.syncache.bucketlimit",
+    "net.inet.tcp.syncache.cachelimit",
+];
+
+const ZERO_IS_UNKNOWN: &[&str] = &[
+    "kern.maxfiles",
+    "kern.maxfilesperproc",
+    "kern.ipc.maxmbufmem",
+    "net.inet.tcp.maxtcptw",
     "net.inet.tcp.syncache.bucketlimit",
     "net.inet.tcp.syncache.cachelimit",
 ];

@@ -31,39 +31,46 @@ pub fn sysctl(kernel: &mut Kernel, arguments: &[&str]) -> (String, i32) {
             other => panic!("the fake FreeBSD does not know sysctl -{other}"),
         }
     }
-    let mut said = String::new();
-    let failed = rest.iter().filter(|word| !one(kernel, options, word, &mut said)).count();
-    (said, i32::try_from(failed).unwrap_or(i32::MAX))
+    let (mut said, mut failed) = (String::new(), 0);
+    for word in rest {
+        let done = one(kernel, options, word, &mut said).unwrap_or_else(|unknown| panic!("{unknown}"));
+        failed += i32::from(!done);
+    }
+    (said, failed)
 }
 
 /// Does what one argument asks for; tells whether it could.
-pub fn one(kernel: &mut Kernel, options: Options, argument: &str, said: &mut String) -> bool {
+///
+/// # Errors
+///
+/// Says what the fake does not know.
+pub fn one(kernel: &mut Kernel, options: Options, argument: &str, said: &mut String) -> Result<bool, String> {
     let (name, value) = match argument.split_once('=') {
         Some((name, value)) => (name.trim(), Some(value)),
         None => (argument, None),
     };
     let oid = match kernel.oid(name) {
         Ok(oid) => oid,
-        Err(Refusal::Missing) => {
+        Err(Refusal::Unmodelled(unknown)) => return Err(unknown),
+        Err(_) => {
             if !options.ignore && !options.quiet {
                 *said += &format!("sysctl: unknown oid '{name}'\n");
             }
-            return options.ignore;
+            return Ok(options.ignore);
         }
-        Err(other) => panic!("{other:?}"),
     };
     let outcome = match value {
-        None => show(kernel, options, name),
-        Some(value) => write(kernel, options, (name, oid), value),
+        None => Ok(show(kernel, options, name)),
+        Some(value) => write(kernel, options, (name, oid), value)?,
     };
     let (text, done) = outcome.map_or_else(|text| (text, false), |text| (text, true));
     *said += &text;
-    done
+    Ok(done)
 }
 
-fn show(kernel: &Kernel, options: Options, name: &str) -> Result<String, String> {
+fn show(kernel: &Kernel, options: Options, name: &str) -> String {
     let value = text(kernel, name);
-    Ok(if options.bare { format!("{value}\n") } else { format!("{name}: {value}\n") })
+    if options.bare { format!("{value}\n") } else { format!("{name}: {value}\n") }
 }
 
 /// Returns a value as the tool prints it.
@@ -88,36 +95,47 @@ pub fn as_text(oid: &Oid, bytes: &[u8]) -> String {
     }
 }
 
+/// What was said where it was done, and where it was not.
+type Said = Result<String, String>;
+
 fn write(
     kernel: &mut Kernel,
     options: Options,
     (name, oid): (&str, &Oid),
     value: &str,
-) -> Result<String, String> {
+) -> Result<Said, String> {
     match oid.kind {
-        Type::Node => return Err(format!("sysctl: oid '{name}' isn't a leaf node\n")),
-        _ if !oid.writable && oid.tunable => {
-            return Err(format!(
-                "sysctl: oid '{name}' is a read only tunable\n\
-                 sysctl: Tunable values are set in /boot/loader.conf\n"
-            ));
+        Type::Node => return Ok(Err(format!("sysctl: oid '{name}' isn't a leaf node\n"))),
+        _ if !oid.writable => return Ok(Err(read_only(name, oid))),
+        kind if kind.size().is_none() || value.contains(',') => {
+            return Err(format!("the fake FreeBSD does not know how sysctl writes {value:?} to {name}"));
         }
-        _ if !oid.writable => return Err(format!("sysctl: oid '{name}' is read only\n")),
         _ => {}
     }
-    let number = parse(oid.kind, value).map_err(|words| format!("sysctl: {words}\n"))?;
+    let number = match parse(oid.kind, value) {
+        Ok(number) => number,
+        Err(words) => return Ok(Err(format!("sysctl: {words}\n"))),
+    };
     let before = text(kernel, name);
     let shown = if options.bare { String::new() } else { format!("{name}: ") };
     match kernel.set(name, &oid.kind.encode(number)) {
-        Ok(()) => Ok(format!("{shown}{before} -> {}\n", text(kernel, name))),
-        Err(refusal) => Err(format!("{shown}{before}\nsysctl: {name}={value}: {}\n", refusal.errno().1)),
+        Ok(()) => Ok(Ok(format!("{shown}{before} -> {}\n", text(kernel, name)))),
+        Err(Refusal::Unmodelled(unknown)) => Err(unknown),
+        Err(refusal) => Ok(Err(format!("{shown}{before}\nsysctl: {name}={value}: {}\n", refusal.errno().1))),
+    }
+}
+
+fn read_only(name: &str, oid: &Oid) -> String {
+    let where_else = "sysctl: Tunable values are set in /boot/loader.conf\n";
+    if oid.tunable {
+        format!("sysctl: oid '{name}' is a read only tunable\n{where_else}")
+    } else {
+        format!("sysctl: oid '{name}' is read only\n")
     }
 }
 
 /// Reads a number as strtol(3) does; what it has too much of is cut later.
 fn parse(kind: Type, text: &str) -> Result<i128, String> {
-    assert!(kind.size().is_some(), "the fake FreeBSD does not know how sysctl writes {kind:?}");
-    assert!(!text.contains(','), "the fake FreeBSD does not know how sysctl writes lists");
     if text.is_empty() {
         return Err("empty numeric value".to_owned());
     }

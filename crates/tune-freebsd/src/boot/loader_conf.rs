@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use tune_host::{FileKind, Files};
+use tune_host::{FileError, FileKind, Files};
 use tune_model::Place;
 
+use super::loader_line::{Statement, statement};
 use super::problem::{Problem, content};
 
 /// The file that is read first.
@@ -18,8 +19,6 @@ const LOCAL_PROGRAM: &str = "/boot/lua/local.lua";
 /// The loader that is started, and the one that reads no directory and goes by other rules.
 const LOADER: &str = "/boot/loader";
 const FORTH_LOADER: &str = "/boot/loader_4th";
-/// Endings of names that say something of a module.
-const OF_MODULES: [&str; 7] = ["_load", "_name", "_type", "_flags", "_before", "_after", "_error"];
 
 /// A line that sets a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +66,11 @@ impl Loader {
             once: false,
             found: Self::default(),
         };
-        reader.follow(Path::new(DEFAULTS));
+        if no_lists(files).is_some() {
+            reader.found.lines.extend(stock_lists());
+            reader.more = Some(STOCK_FILES.to_owned());
+        }
+        reader.begin();
         reader.directories();
         for file in words(reader.variable("local_loader_conf_files")) {
             reader.follow(&file);
@@ -114,6 +117,30 @@ impl Loader {
     }
 }
 
+/// What a stock first file names, of 14.1 and later.
+const STOCK_FILES: &str = "/boot/device.hints /boot/loader.conf";
+const STOCK_DIRECTORIES: &str = "/boot/loader.conf.d";
+const STOCK_LOCAL_FILES: &str = "/boot/loader.conf.local";
+
+/// Says that the file which names all others is not there. The lists of a stock one are then assumed: a kernel may be
+/// loaded by something else, which keeps to them.
+pub(super) fn no_lists(files: &dyn Files) -> Option<Problem> {
+    let missing = matches!(files.read(Path::new(DEFAULTS)), Err(FileError::Missing(_)));
+    let what = "is not there; that the loader reads the usual files is assumed";
+    missing.then(|| Problem { file: DEFAULTS.into(), line: None, what: what.to_owned(), hides: false })
+}
+
+fn stock_lists() -> impl Iterator<Item = LoaderLine> {
+    let lists = [("loader_conf_dirs", STOCK_DIRECTORIES), ("local_loader_conf_files", STOCK_LOCAL_FILES)];
+    lists.into_iter().map(|(name, value)| LoaderLine {
+        place: Place { file: DEFAULTS.into(), line: 0 },
+        name: name.to_owned(),
+        value: Ok(value.to_owned()),
+        directory: None,
+        once: false,
+    })
+}
+
 struct Reader<'a> {
     files: &'a dyn Files,
     seen: BTreeSet<PathBuf>,
@@ -125,6 +152,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads the first file; where there is none, those that a stock one names.
+    fn begin(&mut self) {
+        let files = words(self.more.take());
+        self.follow(Path::new(DEFAULTS));
+        for file in files {
+            self.follow(&file);
+        }
+    }
+
     /// Reads a file once, and then those that it names.
     fn follow(&mut self, file: &Path) {
         if !self.seen.insert(file.to_owned()) {
@@ -163,7 +199,7 @@ impl Reader<'_> {
                 self.found.problems.push(Problem::hiding(file, Some(number), what));
             }
             // It names the files to read, and is no variable.
-            Statement::Set(name, Ok(value)) if name == "loader_conf_files" => self.more = Some(value),
+            Statement::Set("loader_conf_files", Ok(value)) => self.more = Some(value),
             Statement::Set(name, Err(doubt)) if LISTS.contains(&name) => {
                 self.found.problems.push(Problem::hiding(
                     file,
@@ -198,11 +234,9 @@ impl Reader<'_> {
     }
 
     fn one_directory(&mut self, directory: &Path) {
-        if self.files.kind(directory) != Ok(FileKind::Directory) {
-            return;
-        }
         let names = match self.files.names(directory) {
             Ok(names) => names,
+            Err(FileError::Missing(_) | FileError::WrongKind(_)) => return,
             Err(error) => {
                 let problem = Problem::hiding(directory, None, format!("is not known: {error}"));
                 return self.found.problems.push(problem);
@@ -262,85 +296,6 @@ fn words(list: Option<String>) -> Vec<PathBuf> {
     list.unwrap_or_default().split_ascii_whitespace().map(PathBuf::from).collect()
 }
 
-/// What a line says to the loader.
-#[derive(Debug, PartialEq, Eq)]
-enum Statement<'l> {
-    Nothing,
-    Malformed,
-    Run(&'l str),
-    Set(&'l str, Result<String, String>),
-}
-
-fn statement(line: &str) -> Statement<'_> {
-    let line = line.trim_matches(is_space);
-    if is_comment(line) {
-        return Statement::Nothing;
-    }
-    let name_end =
-        line.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(line.len());
-    let (name, rest) = line.split_at(name_end);
-    let Some(value) = rest.trim_start_matches(is_space).strip_prefix('=') else {
-        return Statement::Malformed;
-    };
-    let value = value.trim_start_matches(is_space);
-    let Some(value) = quoted(value).or_else(|| word(value)) else { return Statement::Malformed };
-    if name == "exec" {
-        return Statement::Run(value);
-    }
-    if OF_MODULES.iter().any(|ending| name.len() > ending.len() && name.ends_with(ending)) {
-        return Statement::Nothing;
-    }
-    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return Statement::Malformed;
-    }
-    match expanded(value) {
-        Ok(value) => Statement::Set(name, Ok(value)),
-        Err(doubt) => Statement::Set(name, Err(doubt)),
-    }
-}
-
-fn is_space(c: char) -> bool {
-    c == ' ' || ('\t'..='\r').contains(&c)
-}
-
-/// Tells whether nothing but a comment is left of a line.
-fn is_comment(rest: &str) -> bool {
-    let rest = rest.trim_start_matches(is_space);
-    rest.is_empty() || rest.starts_with('#')
-}
-
-/// Takes a value in quotes. Up to which quote it reaches differs by release where there are more than two.
-fn quoted(text: &str) -> Option<&str> {
-    let inside = text.strip_prefix('"')?;
-    let (first, last) = (inside.find('"')?, inside.rfind('"')?);
-    if first == last {
-        return is_comment(&inside[first + 1..]).then_some(&inside[..first]);
-    }
-    // Taken whole, the quotes in it are found and told of.
-    Some(&inside[..last])
-}
-
-fn word(text: &str) -> Option<&str> {
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(text.len());
-    let sound = end > 0 && !text.starts_with(['_', '.']) && is_comment(&text[end..]);
-    sound.then_some(&text[..end])
-}
-
-/// Takes the escapes out of a value; one that is made of other variables, or holds quotes, cannot be told.
-fn expanded(value: &str) -> Result<String, String> {
-    let mut out = String::new();
-    let mut rest = value.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '$' => return Err(format!("{value:?} is made of other variables")),
-            '"' => return Err(format!("how {value:?} is read depends on the release")),
-            '\\' => out.extend(rest.next()),
-            c => out.push(c),
-        }
-    }
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -355,10 +310,6 @@ mod tests {
         loader_conf_dirs=\"/boot/loader.conf.d\"\nlocal_loader_conf_files=\"/boot/loader.conf.local\"\n\
         nextboot_conf=\"/boot/nextboot.conf\"\n";
 
-    fn set<'l>(name: &'l str, value: &str) -> Statement<'l> {
-        Statement::Set(name, Ok(value.to_owned()))
-    }
-
     fn decided(files: &MemoryFiles, name: &str) -> Option<(String, Result<String, String>)> {
         let found = Loader::read(files);
         let decision = found.decide(name)?;
@@ -367,33 +318,6 @@ mod tests {
 
     fn ok(place: &str, value: &str) -> Option<(String, Result<String, String>)> {
         Some((place.to_owned(), Ok(value.to_owned())))
-    }
-
-    #[test]
-    fn a_line_is_read_as_the_loader_reads_it() {
-        for (line, value) in [
-            ("kern.hz=\"100\"", "100"),
-            ("  kern.hz = \"100\" # slow\r", "100"),
-            ("kern.hz=100", "100"),
-            ("kern.hz=0x10 # hex", "0x10"),
-            ("kern.hz=-1", "-1"),
-            ("kern.hz=\"\"", ""),
-            ("kern.hz=\"1 2\"", "1 2"),
-            ("kern.hz=\"a\\$b\"", "a$b"),
-        ] {
-            assert_eq!(statement(line), set("kern.hz", value), "{line:?}");
-        }
-        for line in
-            ["kern.hz=\"100", "kern.hz=1,000", "kern.hz=100 200", "kern.hz", "=1", "kern.hz=\"1\" 2", "a b=1"]
-        {
-            assert_eq!(statement(line), Statement::Malformed, "{line:?}");
-        }
-        for line in ["", "  ", "# kern.hz=1", "zfs_load=\"YES\"", "a_name=b"] {
-            assert_eq!(statement(line), Statement::Nothing, "{line:?}");
-        }
-        assert_eq!(statement("exec=\"set kern.hz=1\""), Statement::Run("set kern.hz=1"));
-        assert!(matches!(statement("kern.hz=\"${x}\""), Statement::Set(_, Err(_))));
-        assert!(matches!(statement("kern.hz=\"1\" # \"x\""), Statement::Set(_, Err(_))));
     }
 
     #[test]
@@ -500,12 +424,6 @@ mod tests {
         fn never_panics(content in proptest::collection::vec(any::<u8>(), 0..200)) {
             let files = MemoryFiles::default().with("/boot/defaults/loader.conf", content);
             let _ = Loader::read(&files);
-        }
-
-        #[test]
-        fn what_tune_writes_is_read_back(name in "[a-z][a-z0-9.]{0,30}", value in "[0-9]{1,10}") {
-            let line = format!("{name}=\"{value}\"");
-            prop_assert_eq!(statement(&line), set(&name, &value));
         }
     }
 }

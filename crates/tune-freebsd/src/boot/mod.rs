@@ -3,11 +3,15 @@
 //! Everything here is computed from a tree of files ([`tune_host::Files`]). Nothing is run and nothing is written.
 
 mod block;
+mod future;
 mod loader_conf;
+mod loader_line;
 mod number;
 mod problem;
 mod rc_conf;
 mod shell;
+mod simulate;
+mod sources;
 mod sysctl_conf;
 mod takeover;
 
@@ -15,12 +19,17 @@ use std::path::Path;
 
 use tune_host::Files;
 
-pub(crate) use block::{BlockError, Kind as BlockKind, find, mark, put, unmarked, without};
-pub(crate) use loader_conf::{Decision as LoaderDecision, Loader, LoaderLine};
-pub(crate) use number::{Meant, from_loader, from_sysctl};
 pub(crate) use problem::Problem;
-pub(crate) use rc_conf::{Netoptions, RcWrite, is_knob_of, sysrc};
-pub(crate) use sysctl_conf::{Line, SYSCTL_CONF_FILES, SysctlConf, statement};
+
+#[cfg(test)]
+pub(crate) use block::{Kind as BlockKind, mark};
+pub(crate) use block::{find, put, unmarked, without};
+pub(crate) use future::{Attempt, Future, Outcome, Predicted, Stage};
+pub(crate) use loader_line::variable as loader_variable;
+pub(crate) use rc_conf::sysrc;
+pub(crate) use simulate::Setup;
+pub(crate) use sources::Sources;
+pub(crate) use sysctl_conf::statement;
 pub(crate) use takeover::{TAKEN_OVER, comment_out, holds, line_text, put_instead, restore};
 
 /// Whether the host is a jail, and whether that has a network stack of its own.
@@ -39,9 +48,12 @@ const SYSCTL_SCRIPT: &str = "/etc/rc.d/sysctl";
 /// The script that does so again when everything else is up.
 const AGAIN_SCRIPT: &str = "/etc/rc.d/sysctl_lastload";
 
-/// Tells whether something applies settings when the system starts.
-pub(crate) fn applies_settings(files: &dyn Files) -> bool {
-    files.kind(Path::new(SYSCTL_SCRIPT)).is_ok()
+/// Says that the script which applies the files of sysctl(8) is not where every release has it. That they are applied
+/// all the same is assumed: somebody who starts a system in another way reads the usual files too.
+pub(crate) fn no_script(files: &dyn Files) -> Option<Problem> {
+    let missing = files.kind(Path::new(SYSCTL_SCRIPT)).is_err();
+    let what = "is not there; that the files of sysctl(8) are applied at boot is assumed";
+    missing.then(|| Problem { file: SYSCTL_SCRIPT.into(), line: None, what: what.to_owned(), hides: false })
 }
 
 /// Tells whether the files of sysctl(8) are applied a second time.

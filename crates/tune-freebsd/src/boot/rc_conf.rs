@@ -92,11 +92,6 @@ impl Netoptions {
     }
 }
 
-/// Returns the variable of rc.conf that has a tunable written at boot.
-pub(crate) fn is_knob_of(tunable: &str) -> Option<&'static str> {
-    KNOBS.iter().find(|knob| knob.tunables.contains(&tunable)).map(|knob| knob.variable)
-}
-
 /// Returns the command that makes rc.conf agree with a value, where it can.
 pub(crate) fn sysrc(tunable: &str, value: &str) -> Option<String> {
     let knob = KNOBS.iter().find(|knob| knob.tunables.contains(&tunable))?;

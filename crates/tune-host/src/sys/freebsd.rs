@@ -25,6 +25,8 @@ use crate::host::{Description, ReadError, WriteError};
 const MAX_VALUE: usize = 16 << 20;
 /// The largest structure that is shown.
 const MAX_SHOWN: usize = 4 << 10;
+/// Room for the longest number.
+const MIN_ROOM: usize = 16;
 /// How often a value that grows while it is read is read again.
 const ATTEMPTS: usize = 8;
 
@@ -51,8 +53,10 @@ impl Found {
     fn number(&self) -> io::Result<KernelType> {
         let why = match self.kind.form() {
             Form::Number(_) if !self.kind.has(kernel_value::READABLE) => "it cannot be read",
-            Form::Number(kernel_type) if length(self.mib())? == size(kernel_type) => return Ok(kernel_type),
-            Form::Number(_) => "it is a row of numbers, of which none can be written",
+            Form::Number(kernel_type) if read_all(self.mib())?.len() == size(kernel_type) => {
+                return Ok(kernel_type);
+            }
+            Form::Number(_) => "it is a row of numbers; only single ones are written",
             Form::Node => NODE,
             Form::Text => "it is a text; only numbers are written",
             Form::Opaque => "it is a structure; only numbers are written",
@@ -61,6 +65,14 @@ impl Found {
     }
 
     fn read(&self) -> io::Result<String> {
+        self.try_read().map_err(|error| match error.raw_os_error() {
+            // The tunable is there: it answers so when it is asked without a question.
+            Some(libc::ENOENT) => io::Error::other("it has no value"),
+            _ => error,
+        })
+    }
+
+    fn try_read(&self) -> io::Result<String> {
         match self.kind.form() {
             Form::Node => Err(io::Error::other(NODE)),
             _ if !self.kind.has(kernel_value::READABLE) => Err(io::Error::other("it can only be written")),
@@ -165,7 +177,8 @@ fn answered(answer: c_int) -> io::Result<()> {
 fn read_all(mib: &[c_int]) -> io::Result<Vec<u8>> {
     let mut room = 0;
     for _ in 0..ATTEMPTS {
-        room = length(mib)?.max(2 * room);
+        // At least what one number needs: some tunables, such as kern.maxphys, show a narrower one where there is less.
+        room = (2 * length(mib)?).max(2 * room).max(MIN_ROOM);
         if room > MAX_VALUE {
             break;
         }

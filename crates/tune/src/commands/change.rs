@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tune_engine::{Held, Options, Release};
+use tune_engine::{Engine, Held, Options, Release};
 use tune_host::{Interrupt, ReadError, Scope, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
@@ -60,9 +60,14 @@ pub(crate) fn subjects(context: &Context, names: &[String]) -> Result<BTreeSet<S
 }
 
 pub(crate) fn subject(context: &Context, name: &str) -> Result<Subject, CliError> {
+    subject_on(context.engine(), name)
+}
+
+/// Returns the setting or tunable that goes by a name on a host.
+pub(crate) fn subject_on(engine: Engine<'_>, name: &str) -> Result<Subject, CliError> {
     let subject: Subject = dotted(name).parse().map_err(CliError::usage)?;
     match &subject {
-        Subject::Tunable(slot) if !exists(context, &slot.tunable) => Err(unknown(context, name)),
+        Subject::Tunable(slot) if !exists(engine, &slot.tunable) => Err(unknown(engine, name)),
         _ => Ok(subject),
     }
 }
@@ -84,21 +89,21 @@ fn dotted(name: &str) -> String {
 }
 
 /// Tells whether anything here knows a tunable: the catalog, the kernel, or a file that sets it.
-fn exists(context: &Context, tunable: &str) -> bool {
-    if context.backend.catalog().get(tunable).is_some() {
+fn exists(engine: Engine<'_>, tunable: &str) -> bool {
+    if engine.backend.catalog().get(tunable).is_some() {
         return true;
     }
     let named = tunable.contains(['.', '/']) && !is_near_a_setting(tunable);
     named
         && (!matches!(
-            context.host().read_tunables(&[tunable])[..],
+            engine.host.read_tunables(&[tunable])[..],
             [Err(ReadError::Missing(_) | ReadError::BadName(_))]
-        ) || !context.backend.boot_story(context.host(), tunable).lines.is_empty())
+        ) || !engine.backend.boot_story(engine.host, tunable).lines.is_empty())
 }
 
-fn unknown(context: &Context, name: &str) -> CliError {
+pub(super) fn unknown(engine: Engine<'_>, name: &str) -> CliError {
     let known = tune_model::Setting::ALL.iter().map(|setting| setting.name());
-    let tunables = context.backend.catalog().iter().map(|row| row.name.as_str());
+    let tunables = engine.backend.catalog().iter().map(|row| row.name.as_str());
     let nearest = tune_model::nearest(name, known.chain(tunables));
     let hint = tune_model::did_you_mean(nearest.as_deref());
     CliError::usage(format!("{name:?} is no setting and no tunable of this system{hint}"))

@@ -12,6 +12,7 @@ mod off;
 mod plan;
 mod profile;
 mod recover;
+mod render;
 mod rollback;
 mod set;
 mod status;
@@ -25,11 +26,12 @@ use crate::error::CliError;
 /// Runs a command and returns its exit code.
 pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Result<u8, CliError> {
     // These look at no machine.
-    match command {
+    let command = match command {
         Command::Completions { shell } => return completions::run(shell),
         Command::Man { command } => return man::run(command.as_deref()),
-        _ => {}
-    }
+        Command::Render(wanted) => return render::run(&wanted, global, doors),
+        other => other,
+    };
     let context = Context::new(global, doors)?;
     match command {
         Command::Status => status::run(&context),
@@ -48,6 +50,6 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Rollback { id, undo } => rollback::run(context, doors, id, &undo),
         Command::History { id, verify } => history::run(&context, id, verify),
         Command::Recover => recover::run(&context),
-        Command::Completions { .. } | Command::Man { .. } => Ok(crate::exit::MET),
+        Command::Completions { .. } | Command::Man { .. } | Command::Render(_) => Ok(crate::exit::MET),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, apply: &Apply) -> Result<u8, CliError> {
 
 /// Offers the list at a terminal; elsewhere a profile has to be named.
 fn choose(context: &Context, change: &Change) -> Result<Vec<String>, CliError> {
-    let known = context.library.names();
+    let known = context.shelf.library.names();
     if !context.can_ask() || change.yes || change.dry_run {
         return Err(CliError::usage("name a profile").hint(format!("known profiles: {}", known.join(", "))));
     }
@@ -39,7 +39,7 @@ fn choose(context: &Context, change: &Change) -> Result<Vec<String>, CliError> {
         .into_iter()
         .map(|name| {
             let summary =
-                context.resolve(&name, system).map(|found| found.profile.summary).unwrap_or_default();
+                context.shelf.resolve(&name, system).map(|found| found.profile.summary).unwrap_or_default();
             (name, summary)
         })
         .collect();

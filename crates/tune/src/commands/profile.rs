@@ -6,8 +6,9 @@ use tune_report::profiles::{Mistake, ProfileLine, Spot};
 use tune_report::{CheckReport, ProfileReport, ProfilesReport};
 
 use crate::args::ProfileCommand;
-use crate::context::{Context, digested};
+use crate::context::Context;
 use crate::error::CliError;
+use crate::shelf::digested;
 use crate::{exit, output};
 
 pub(crate) fn run(context: &Context, command: ProfileCommand) -> Result<u8, CliError> {
@@ -24,13 +25,13 @@ pub(crate) fn run(context: &Context, command: ProfileCommand) -> Result<u8, CliE
 }
 
 fn list(context: &Context) -> u8 {
-    let profiles = context.library.names().into_iter().map(|name| line(context, name)).collect();
+    let profiles = context.shelf.library.names().into_iter().map(|name| line(context, name)).collect();
     context.show(&ProfilesReport { profiles });
     exit::MET
 }
 
 fn line(context: &Context, name: String) -> ProfileLine {
-    match context.resolve(&name, context.backend.system()) {
+    match context.shelf.resolve(&name, context.backend.system()) {
         Ok(found) => ProfileLine {
             name,
             summary: Some(found.profile.summary),
@@ -39,7 +40,7 @@ fn line(context: &Context, name: String) -> ProfileLine {
             problem: None,
         },
         Err(error) => {
-            let text = context.library.find(&name).ok().flatten();
+            let text = context.shelf.library.find(&name).ok().flatten();
             let (source, shadows_built_in) =
                 text.map_or((Source::BuiltIn, false), |text| (text.source, text.shadows_built_in));
             let problem = error.0.msg.lines().next().map(str::to_owned);
@@ -51,18 +52,23 @@ fn line(context: &Context, name: String) -> ProfileLine {
 fn show(context: &Context, name: &str, system: Option<&str>) -> Result<u8, CliError> {
     let system = match system {
         None => context.backend.system(),
-        Some(name) => name.parse::<System>().map_err(|error| {
-            let known: Vec<_> = System::ALL.iter().map(|system| system.name()).collect();
-            CliError::usage(error).hint(format!("known systems: {}", known.join(", ")))
-        })?,
+        Some(name) => system_named(name)?,
     };
-    let resolved = context.resolve(name, system)?;
+    let resolved = context.shelf.resolve(name, system)?;
     // What is only refused without --allow-unsafe is shown all the same.
     let refused: Vec<String> =
         resolved.profile.requirements.iter().map(|required| required.subject.to_string()).collect();
     let profile = digested(resolved, &refused)?;
     context.show(&ProfileReport { profile, system: system.to_string() });
     Ok(exit::MET)
+}
+
+/// Returns the system that goes by a name.
+pub(super) fn system_named(name: &str) -> Result<System, CliError> {
+    name.parse::<System>().map_err(|error| {
+        let known: Vec<_> = System::ALL.iter().map(|system| system.name()).collect();
+        CliError::usage(error).hint(format!("known systems: {}", known.join(", ")))
+    })
 }
 
 /// Checks each profile; every one is shown, and the worst decides the exit code.
@@ -72,7 +78,7 @@ fn check(context: &Context, names: &[String]) -> Result<u8, CliError> {
     }
     let mut code = exit::MET;
     for name in names {
-        let mistakes = context.check(name)?;
+        let mistakes = context.shelf.check(name)?;
         let mut errors: Vec<Mistake> = mistakes.iter().map(crate::error::mistake).collect();
         if errors.is_empty() {
             errors.extend(impossible(context, name)?);
@@ -87,7 +93,7 @@ fn check(context: &Context, names: &[String]) -> Result<u8, CliError> {
 
 /// Finds requirements that this system cannot meet whatever the host is like.
 fn impossible(context: &Context, name: &str) -> Result<Vec<Mistake>, CliError> {
-    let profile = context.resolve(name, context.backend.system())?.profile;
+    let profile = context.shelf.resolve(name, context.backend.system())?.profile;
     let found = tune_engine::impossible(&*context.backend, &profile);
     Ok(found
         .into_iter()

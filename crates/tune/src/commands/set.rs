@@ -8,9 +8,10 @@ use tune_model::{Catalog, Profile};
 use super::change::{Intent, Wanted, again};
 use super::plan::{options, switches};
 use crate::args::Change;
-use crate::context::{Context, digested};
+use crate::context::Context;
 use crate::error::CliError;
 use crate::exit;
+use crate::shelf::digested;
 
 pub(crate) fn run(context: &Context, assignments: &[String], change: &Change) -> Result<u8, CliError> {
     let resolved: Resolved = one_off(assignments, Catalog::of, context.backend.system())
