@@ -111,7 +111,7 @@ impl Waiting {
                 format!("transaction {id} ({action}) is undone {when} unless tune confirm keeps it")
             }
             (TransactionState::AwaitingReboot, ..) => {
-                format!("transaction {id} ({action}) is complete after the next reboot")
+                format!("what taking transaction {id} ({action}) back left is gone after the next reboot")
             }
             (TransactionState::Open, ..) => {
                 format!("transaction {id} ({action}) is running, or was interrupted: see tune recover")
