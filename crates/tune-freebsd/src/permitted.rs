@@ -111,7 +111,7 @@ fn outside(image: Option<&FileImage>) -> Option<Vec<u8>> {
     let Some(image) = image else { return Some(Vec::new()) };
     let content = &image.content.0;
     match boot::find(content) {
-        Ok(Some(found)) if !is_plain_sysctl(&content[found.range]) => return None,
+        Ok(Some(found)) if !is_plain_sysctl(&content[found.range.clone()]) => return None,
         Err(_) => return Some(boot::unmarked(content)),
         Ok(_) => {}
     }
