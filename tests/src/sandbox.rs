@@ -341,6 +341,14 @@ impl Ended {
 }
 
 /// Holds a document against the schema that it names.
+///
+/// # Errors
+///
+/// Says where it differs from the schema.
+///
+/// # Panics
+///
+/// When there is no such schema.
 pub fn valid(document: &Value, name: &str) -> Result<(), String> {
     let name = name.strip_prefix("tune.").and_then(|name| name.strip_suffix("/1"));
     let name = match name.ok_or("an unknown schema")? {

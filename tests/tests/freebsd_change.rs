@@ -1,6 +1,8 @@
 //! Changes on a fake FreeBSD host: made, kept over a restart, taken back, and finished after a crash.
 #![allow(clippy::unwrap_used)]
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use tune_tests::freebsd::{Guest, Model, Release};
 use tune_tests::sandbox::valid;
@@ -292,4 +294,40 @@ fn an_image_is_planned_and_written_offline_and_starts_as_foretold() {
     assert_eq!(built.value(CLUSTERS), "200000");
     built.tune(&["audit", "web-server"]).exits(0);
     built.tune(&["active"]).exits(0).says("web-server");
+}
+
+#[test]
+fn what_is_not_confirmed_in_time_is_undone_and_what_is_confirmed_stays() {
+    let guest = guest_15();
+    let before = guest.everything();
+    let trial = |within| ["set", "tcp.fin_wait_2_timeout=30s", "--yes", "--confirm-within", within];
+    guest.tune(&trial("2s")).exits(0);
+    assert_eq!(guest.value("net.inet.tcp.finwait2_timeout"), "30000");
+    assert_eq!(guest.text("/etc/sysctl.conf.local"), None, "boot files wait for the confirmation");
+    within(Duration::from_secs(20), || !is_watched(&guest));
+    guest.tune(&["recover"]).exits(0);
+    guest.everything().same_as(&before, "after the deadline");
+
+    guest.tune(&trial("5min")).exits(0);
+    guest.tune(&["confirm"]).exits(0);
+    guest.reboot();
+    assert_eq!(guest.value("net.inet.tcp.finwait2_timeout"), "30000");
+    guest.tune(&with(RAISE, &["--accept-irreversible", "--confirm-within", "5min"])).exits(1);
+    within(Duration::from_secs(20), || !is_watched(&guest));
+}
+
+fn within(most: Duration, done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < most, "it did not come");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Tells whether a process waits to undo something of a host.
+fn is_watched(guest: &Guest) -> bool {
+    let directory = guest.directory().to_str().unwrap();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut words = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    words.any(|words| String::from_utf8_lossy(&words).contains(directory))
 }

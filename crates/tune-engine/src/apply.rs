@@ -156,7 +156,7 @@ fn sort_out<'a>(
                 hints: vec!["run tune as root".to_owned()],
             }),
             _ => {
-                let layers = layers(finding, &mut sorted.warnings);
+                let layers = layers(finding, options, &mut sorted.warnings);
                 sorted.wanted.push((wish, layers));
             }
         }
@@ -195,9 +195,11 @@ fn nowhere(subject: &Subject) -> Refusal {
     }
 }
 
-/// A live value that satisfies is never copied to the boot files, also where the boot value cannot be told.
-fn layers(finding: &Finding, warnings: &mut Vec<String>) -> BTreeSet<Layer> {
-    if finding.boot == Verdict::Unknown && finding.live == Verdict::Met {
+/// A live value that satisfies is never copied to the boot files, also where the boot value cannot be told, unless just
+/// the boot files are meant.
+fn layers(finding: &Finding, options: &Options, warnings: &mut Vec<String>) -> BTreeSet<Layer> {
+    let unasked = options.changes(Layer::Runtime);
+    if finding.boot == Verdict::Unknown && finding.live == Verdict::Met && unasked {
         let subject = &finding.subject;
         warnings.push(format!(
             "{subject} is met now; what the next boot makes it cannot be told: {}",

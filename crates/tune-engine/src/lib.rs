@@ -51,7 +51,7 @@ impl std::fmt::Debug for Engine<'_> {
 }
 
 /// The systems that [`backend_for`] knows.
-pub const SYSTEMS: &[System] = &[System::Linux];
+pub const SYSTEMS: &[System] = &[System::Linux, System::FreeBsd];
 
 /// Returns the backend that knows a host's system, if any does.
 #[must_use]

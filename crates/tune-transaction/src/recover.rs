@@ -236,6 +236,7 @@ impl Locked<'_> {
             claims: result(&story.progress[intent.steps.len()], false),
             conflicts: Vec::new(),
             stuck: Vec::new(),
+            stay: 0,
             overwrite: false,
         })
     }

@@ -208,11 +208,11 @@ fn still_there(run: &Run<'_>) -> Result<(), String> {
             continue;
         }
         let shown = effect::look(run.surroundings.machine, &step.effect);
-        let shown = shown.map_err(|reason| format!("{tunable} cannot be checked: {reason}"))?;
+        let shown = shown.map_err(|reason| format!("cannot check {tunable}: {reason}"))?;
         if !shown.after {
             let (_, left) = effect::sides(&step.effect);
             return Err(format!(
-                "{tunable} was changed by somebody else meanwhile: it was {left}, now it is {}",
+                "somebody else has changed {tunable} meanwhile: it was {left}, now it is {}",
                 shown.found
             ));
         }

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::home::{Home, Model};
-use super::machine::STOP;
+use super::machine::{HOME, STOP};
 use super::tool;
 use super::tree;
 use crate::binary::Ran;
@@ -79,7 +79,7 @@ impl Guest {
     /// Returns the command, ready to run.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(self.program);
-        command.env_clear().env("TUNE_FAKE", self.directory.path()).args(words);
+        command.env_clear().env(HOME, self.directory.path()).args(words);
         command
     }
 

@@ -68,6 +68,11 @@ impl Home {
         Self(directory.to_owned())
     }
 
+    /// Returns its directory.
+    pub fn directory(&self) -> &Path {
+        &self.0
+    }
+
     /// Returns where its files are.
     pub fn root(&self) -> PathBuf {
         self.0.join("root")

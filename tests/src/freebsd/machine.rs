@@ -1,6 +1,7 @@
 //! The fake host as `tune` sees it.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tune::Doors;
@@ -18,6 +19,9 @@ use super::tool::as_text;
 /// Where the process ends, if it is to end early: the environment's word for it.
 pub const STOP: &str = "TUNE_FAKE_STOP";
 
+/// Where the fake host is: the environment's word for it.
+pub const HOME: &str = "TUNE_FAKE";
+
 /// The fake host.
 #[derive(Debug)]
 pub struct FakeFreeBsd {
@@ -26,6 +30,8 @@ pub struct FakeFreeBsd {
     files: LiveHost,
     state: RefCell<State>,
     effects: Cell<u32>,
+    /// What is written is kept in the directory.
+    kept: bool,
 }
 
 impl FakeFreeBsd {
@@ -35,10 +41,15 @@ impl FakeFreeBsd {
         Self::with(home, state)
     }
 
-    pub(super) fn with(home: Home, state: State) -> Self {
+    /// The same, starting from a state and forgetting everything but the files in the end.
+    pub(super) fn passing(home: Home, state: State) -> Self {
+        Self { kept: false, ..Self::with(home, state) }
+    }
+
+    fn with(home: Home, state: State) -> Self {
         let root = home.root();
         let files = LiveHost::image(&root, None);
-        Self { home, root, files, state: RefCell::new(state), effects: Cell::new(0) }
+        Self { home, root, files, state: RefCell::new(state), effects: Cell::new(0), kept: true }
     }
 
     /// Does something that changes the host, and ends the process before or after it where [`STOP`] says so:
@@ -51,11 +62,20 @@ impl FakeFreeBsd {
             std::process::abort();
         }
         let done = act();
-        self.home.log(what);
+        if self.kept {
+            self.home.log(what);
+        }
         if here("after") {
             std::process::abort();
         }
         done
+    }
+
+    /// Looks at the kernel as it is by now: another process may have written to it.
+    fn refresh(&self) {
+        if self.kept {
+            *self.state.borrow_mut() = self.home.load();
+        }
     }
 
     fn read(&self, name: &str) -> Result<String, ReadError> {
@@ -72,6 +92,7 @@ impl FakeFreeBsd {
     /// Writes a number as the real door does: text that is none, or that the type cannot hold, never gets to the
     /// kernel.
     fn write(&self, name: &str, text: &str) -> Result<(), WriteError> {
+        self.refresh();
         let mut state = self.state.borrow_mut();
         let refused = || WriteError::Refused { name: name.to_owned(), value: text.to_owned() };
         let kind = state.kernel.oid(name).map_err(|refusal| write_error(name, text, refusal))?.kind;
@@ -85,7 +106,9 @@ impl FakeFreeBsd {
             return Err(refused());
         }
         state.kernel.set(name, &bytes).map_err(|refusal| write_error(name, text, refusal))?;
-        self.home.save(&state);
+        if self.kept {
+            self.home.save(&state);
+        }
         Ok(())
     }
 
@@ -150,6 +173,7 @@ impl Host for FakeFreeBsd {
     }
 
     fn boot_id(&self) -> String {
+        self.refresh();
         format!("boot-{}", self.state.borrow().boots)
     }
 
@@ -178,6 +202,7 @@ impl Host for FakeFreeBsd {
     }
 
     fn read_tunables(&self, names: &[&str]) -> Vec<Result<String, ReadError>> {
+        self.refresh();
         names.iter().map(|name| self.read(name)).collect()
     }
 
@@ -201,7 +226,10 @@ impl Host for FakeFreeBsd {
 impl Machine for FakeFreeBsd {
     fn read_in(&self, namespace: Option<&Namespace>, name: &str) -> Result<String, ReadError> {
         match namespace {
-            None => self.read(name),
+            None => {
+                self.refresh();
+                self.read(name)
+            }
             Some(gone) => Err(ReadError::NamespaceGone(gone.name.clone())),
         }
     }
@@ -235,6 +263,10 @@ pub struct FakeDoors(pub Home);
 impl Doors for FakeDoors {
     fn own(&self) -> Box<dyn Machine> {
         Box::new(FakeFreeBsd::at(self.0.clone()))
+    }
+
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        vec![(HOME.into(), self.0.directory().into())]
     }
 
     fn namespace(&self, _name: &str) -> Result<Box<dyn Machine>, NamespaceError> {

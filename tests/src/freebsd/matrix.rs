@@ -153,7 +153,7 @@ impl Matrix {
     }
 
     fn try_live(&self, case: &Case) -> Result<Became, String> {
-        let machine = FakeFreeBsd::with(self.home.clone(), self.fresh.clone());
+        let machine = FakeFreeBsd::passing(self.home.clone(), self.fresh.clone());
         let done = match self.apply(&machine, case, false)? {
             Ok(done) => done,
             Err(became) => return Ok(became),
@@ -277,7 +277,7 @@ impl Matrix {
         }
         super::tree::plant(&self.home.root(), self.fresh.model.release);
         self.home.save(&self.fresh);
-        FakeFreeBsd::at(self.home.clone())
+        FakeFreeBsd::passing(self.home.clone(), self.fresh.clone())
     }
 }
 
@@ -319,7 +319,11 @@ fn read_all(machine: &FakeFreeBsd) -> Readings {
     backend(machine).read(machine, &names, &Default::default())
 }
 
-/// Holds what was foretold of every row against the host after its restart.
+/// Holds what was foretold of every row against the host after its restart; counts what was foretold and what was not.
+///
+/// # Errors
+///
+/// Names the first row that is something else than foretold.
 pub fn compare(foretold: &Readings, machine: &FakeFreeBsd, counts: &mut [usize; 2]) -> Result<(), String> {
     for (tunable, reading) in foretold {
         let Ok(found) = shown(machine, tunable) else { continue };
