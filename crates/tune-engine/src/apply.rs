@@ -8,7 +8,7 @@ use tune_model::finding::Finding;
 use tune_model::plan::{Plan, Refusal, RefusalKind};
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings, Unread};
-use tune_model::{Effect, Effective, Slot, Status, Step, Subject, Verdict};
+use tune_model::{Effect, Effective, Setting, Slot, Status, Step, Subject, Verdict};
 
 use crate::options::{Held, Options};
 use crate::settle::{Settlement, needed_tunables};
@@ -63,6 +63,7 @@ impl Engine<'_> {
         plan.refusals.extend(settled.refusals);
         plan.refusals.extend(plan.steps.iter().filter_map(|step| cannot_be_undone(step, options)));
         plan.warnings.extend(settled.warnings);
+        plan.warnings.extend(in_vain(self, &sorted.wanted, &readings, &plan.steps));
         plan.refusals = unique(plan.refusals);
         Ok(plan)
     }
@@ -167,6 +168,37 @@ fn sort_out<'a>(
 /// Says that nothing is set because the kernel may well decide as wanted.
 pub(crate) fn left_to_the_kernel(finding: &Finding) -> String {
     format!("{} is left out: {}", finding.subject, reason(finding))
+}
+
+/// Says what the settings behind native tunables amount to, where a change of one does not do what it seems to.
+fn in_vain(
+    engine: &Engine<'_>,
+    wanted: &[(&Wish, BTreeSet<Layer>)],
+    readings: &Readings,
+    steps: &[Step],
+) -> Vec<String> {
+    let mut view = View::layer(readings, Layer::Runtime);
+    for step in steps {
+        if let Effect::SetTunable { tunable, after, .. } = &step.effect {
+            view.plan(&Slot::whole(tunable), after);
+        }
+    }
+    let moved = |slot: &Slot| steps.iter().any(|step| step.effect.target() == slot.tunable);
+    let natives = wanted.iter().filter_map(|(wish, _)| match &wish.subject {
+        Subject::Tunable(slot) if moved(slot) => Some(slot),
+        _ => None,
+    });
+    let of = |slot: &Slot| {
+        let made_of = |setting: &&Setting| engine.backend.provision(**setting).slots().contains(slot);
+        Setting::ALL.iter().filter(made_of).copied().collect::<Vec<_>>()
+    };
+    let settings: BTreeSet<Setting> = natives.flat_map(of).collect();
+    let said = settings.into_iter().flat_map(|setting| {
+        let found = engine.backend.assess(setting, &view);
+        let effective = found.effective;
+        found.cautions.into_iter().map(move |caution| format!("{setting} will be {effective}: {caution}"))
+    });
+    said.collect()
 }
 
 /// Refuses what cannot be taken back at run time, unless that was accepted.

@@ -63,6 +63,14 @@ impl Backend for FreeBsd {
         settings::provision(setting)
     }
 
+    fn decisive(&self, setting: Setting, values: &dyn Values) -> Vec<String> {
+        let names = match setting {
+            Setting::FinWait2Timeout => fin_wait_2::decisive(values),
+            _ => return self.provision(setting).slots().iter().map(|slot| slot.tunable.clone()).collect(),
+        };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn depends_on(&self, slot: &Slot) -> Vec<String> {
         let related = RELATED.iter().filter(|together| together.contains(&slot.tunable.as_str()));
         related.copied().flatten().map(|name| (*name).to_owned()).collect()
