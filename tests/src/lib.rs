@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod boot_lab;
+pub mod faults;
 pub mod files;
 pub mod freebsd;
 pub mod namespace;

@@ -55,6 +55,7 @@ pub struct Everything {
 
 const MEMORY: &str = "/mnt";
 const STATE: &str = "/mnt/state";
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Directories of settings files that packages own.
 const OF_PACKAGES: [&str; 3] = ["/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/lib/sysctl.d"];
@@ -117,6 +118,20 @@ impl TestHost {
     pub fn forget(&self) {
         let emptied = fs::remove_dir_all(STATE).and_then(|()| fs::create_dir(STATE));
         emptied.unwrap_or_else(|error| panic!("{STATE}: {error}"));
+    }
+
+    /// Gives the machine another identity of its boot, as `tune` sees it.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    pub fn boots_as(&self, id: &str) {
+        let file = Path::new(MEMORY).join("boot-id");
+        let covered = file.exists();
+        fs::write(&file, format!("{id}\n")).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        if !covered {
+            bind(&file, BOOT_ID).unwrap_or_else(|error| panic!("{BOOT_ID}: {error}"));
+        }
     }
 
     /// Returns an empty directory in memory for whatever the test needs.
@@ -213,6 +228,15 @@ impl TestHost {
         written.unwrap_or_else(|error| panic!("{key} = {value:?}: {error}"));
     }
 
+    /// Makes every key of the network namespace what it was; those that did not change are not written.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel does not take one.
+    pub fn set_live(&self, wanted: &BTreeMap<String, String>) {
+        make_live(wanted);
+    }
+
     /// Takes down everything that must be as it was in the end.
     ///
     /// # Panics
@@ -258,12 +282,16 @@ impl Rebooted {
     /// Enters the namespace, and makes it as fresh as it was: a new one each time takes the kernel far longer.
     fn enter(&self) {
         setns(&self.namespace, CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("setns: {error}"));
-        for (path, value) in all_keys().iter().filter(|(path, value)| self.fresh.get(*path) != Some(*value)) {
-            let fresh = &self.fresh[path];
-            let written = fs::OpenOptions::new().write(true).open(path);
-            let written = written.and_then(|mut file| file.write(format!("{fresh}\n").as_bytes()));
-            written.unwrap_or_else(|error| panic!("{path} from {value:?} to {fresh:?}: {error}"));
-        }
+        make_live(&self.fresh);
+    }
+}
+
+fn make_live(wanted: &BTreeMap<String, String>) {
+    for (path, value) in all_keys().iter().filter(|(path, value)| wanted.get(*path) != Some(*value)) {
+        let wanted = &wanted[path];
+        let written = fs::OpenOptions::new().write(true).open(path);
+        let written = written.and_then(|mut file| file.write(format!("{wanted}\n").as_bytes()));
+        written.unwrap_or_else(|error| panic!("{path} from {value:?} to {wanted:?}: {error}"));
     }
 }
 
@@ -281,15 +309,23 @@ impl Everything {
     /// Naming each difference.
     #[track_caller]
     pub fn same_as(&self, before: &Self, when: &str) {
-        let mut differences = files::differences(&before.files, &self.files);
-        let keys: std::collections::BTreeSet<_> = before.live.keys().chain(self.live.keys()).collect();
+        let differences = before.differences(self);
+        assert!(differences.is_empty(), "{when}, not everything is as it was:\n{}", differences.join("\n"));
+    }
+
+    /// Names each difference from this to what was found later.
+    #[must_use]
+    pub fn differences(&self, later: &Self) -> Vec<String> {
+        let (before, after) = (self, later);
+        let mut differences = files::differences(&before.files, &after.files);
+        let keys: std::collections::BTreeSet<_> = before.live.keys().chain(after.live.keys()).collect();
         for key in keys {
-            let (was, is) = (before.live.get(key), self.live.get(key));
+            let (was, is) = (before.live.get(key), after.live.get(key));
             if was != is {
                 differences.push(format!("{key}: {was:?} is now {is:?}"));
             }
         }
-        assert!(differences.is_empty(), "{when}, not everything is as it was:\n{}", differences.join("\n"));
+        differences
     }
 }
 
@@ -387,7 +423,9 @@ fn furnish_proc() -> Result<()> {
     Ok(mount(None::<&str>, "/proc/sys", None::<&str>, flags, None::<&str>)?)
 }
 
-fn systemd_sysctl() -> &'static str {
+/// Returns where `systemd-sysctl` is.
+#[must_use]
+pub fn systemd_sysctl() -> &'static str {
     let known = ["/usr/lib/systemd/systemd-sysctl", "/lib/systemd/systemd-sysctl"];
     known.into_iter().find(|path| Path::new(path).exists()).unwrap_or(known[0])
 }

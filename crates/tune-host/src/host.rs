@@ -236,7 +236,7 @@ pub trait Machine: Host {
     /// Any [`FileError`]; the file is then as it was, and nothing is left beside it.
     fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError>;
 
-    /// Removes what an interrupted [`Machine::replace_file`] with this tag left beside the file.
+    /// Removes what an interrupted [`Machine::replace_file`] with this tag left beside the file; durable when it returns.
     ///
     /// # Errors
     ///

@@ -228,7 +228,8 @@ impl Machine for LiveHost {
 
     fn remove_leftover(&self, path: &Path, tag: &str) -> Result<(), FileError> {
         let left = replace::aside(&self.locate(path)?, tag);
-        match std::fs::remove_file(&left) {
+        // Looked for first: a read-only file system refuses to remove even what is not there.
+        match std::fs::symlink_metadata(&left).and_then(|_| replace::remove(&left)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(write_error(&left, &error)),
             _ => Ok(()),
         }

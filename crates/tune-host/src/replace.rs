@@ -23,14 +23,20 @@ pub(crate) fn aside(path: &Path, tag: &str) -> PathBuf {
 /// Puts `image` at `path`, or removes what is there.
 pub(crate) fn replace(path: &Path, image: Option<&FileImage>, tag: &str) -> io::Result<()> {
     match image {
-        None => fs::remove_file(path)?,
+        None => remove(path),
         Some(image) => {
             let new = aside(path, tag);
             write_new(&new, image).and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
-                let _ = fs::remove_file(&new);
+                let _ = remove(&new);
             })?;
+            sync_parent(path)
         }
     }
+}
+
+/// Removes a file, so that no power cut brings it back.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)?;
     sync_parent(path)
 }
 

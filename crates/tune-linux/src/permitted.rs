@@ -43,6 +43,7 @@ fn may_replace(path: &Path, before: Option<&FileImage>, after: Option<&FileImage
         (Some(before), Some(after)) => {
             is_boot_file(path)
                 && (before.mode, before.uid, before.gid) == (after.mode, after.uid, after.gid)
+                && before.attributes == after.attributes
                 && only_settings_differ(&before.content.0, &after.content.0)
         }
         _ => false,

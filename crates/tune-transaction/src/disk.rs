@@ -65,7 +65,7 @@ impl Directory {
             return Ok(Some(found));
         }
         let Some(mode) = make else { return Ok(None) };
-        self.mkdir(name).map_err(|error| StateError::new("make", self.path.join(name), &error))?;
+        self.mkdir(name, mode).map_err(|error| StateError::new("make", self.path.join(name), &error))?;
         let made = self.enter(name)?;
         if let Some(made) = &made {
             // Whatever the caller's umask is.
@@ -74,9 +74,10 @@ impl Directory {
         Ok(made)
     }
 
-    fn mkdir(&self, name: &OsStr) -> io::Result<()> {
+    /// Makes a directory that nobody can ever enter whom its mode does not let in.
+    fn mkdir(&self, name: &OsStr, mode: u32) -> io::Result<()> {
         failpoint::pass("mkdir")?;
-        match retried(|| mkdirat(&self.file, name, Mode::from_bits_truncate(0o755))) {
+        match retried(|| mkdirat(&self.file, name, bits(mode))) {
             Ok(()) => self.sync(),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
@@ -126,16 +127,16 @@ impl Directory {
         made.check(false).map(|()| made)
     }
 
-    fn open(&self, name: &str, flags: OFlag) -> io::Result<File> {
+    fn open(&self, name: &str, flags: OFlag, mode: u32) -> io::Result<File> {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        Ok(retried(|| openat(&self.file, name, flags, Mode::from_bits_truncate(0o600)))?.into())
+        Ok(retried(|| openat(&self.file, name, flags, bits(mode)))?.into())
     }
 
     /// Returns a file's content, or `None` where there is none.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
         let path = self.path.join(name);
         let fail = |error: io::Error| StateError::new("read", &path, &error);
-        let file = match self.open(name, OFlag::O_RDONLY) {
+        let file = match self.open(name, OFlag::O_RDONLY, 0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if is_no_directory(&error) => return Err(linked(&path)),
             other => other.map_err(fail)?,
@@ -161,7 +162,7 @@ impl Directory {
             false => StateError::new("write", &path, &error),
         };
         failpoint::pass("open").map_err(fail)?;
-        let file = self.open(name, OFlag::O_RDWR | OFlag::O_CREAT).map_err(fail)?;
+        let file = self.open(name, OFlag::O_RDWR | OFlag::O_CREAT, mode).map_err(fail)?;
         refuse_unsafe(&file, &path, false)?;
         if file.metadata().map_err(fail)?.mode() & 0o7777 != mode {
             failpoint::pass("chmod").map_err(fail)?;
@@ -235,6 +236,11 @@ impl Directory {
         };
         retried(list).map_err(|error| StateError::new("list", &self.path, &error))
     }
+}
+
+#[allow(clippy::cast_possible_truncation)] // the system's type has room for every permission
+const fn bits(mode: u32) -> Mode {
+    Mode::from_bits_truncate(mode as nix::libc::mode_t)
 }
 
 fn aside(name: &str) -> String {

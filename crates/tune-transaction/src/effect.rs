@@ -157,7 +157,7 @@ pub(crate) fn carry_out(machine: &dyn Machine, effect: &Effect, tag: &str) -> Re
     let tried = change(machine, effect, tag);
     match (tried, look(machine, effect)) {
         (Ok(()), Ok(shown)) if shown.after => Ok(()),
-        (Err(reason), Ok(shown)) if shown.before => Err(Trouble::Failed(reason)),
+        (Err(reason), Ok(shown)) if shown.before => Err(failed(machine, effect, tag, reason)),
         (Ok(()), Ok(shown)) => {
             let (_, wanted) = sides(effect);
             let reason = format!("it reads {} after {wanted} was written", shown.found);
@@ -167,24 +167,32 @@ pub(crate) fn carry_out(machine: &dyn Machine, effect: &Effect, tag: &str) -> Re
     }
 }
 
+/// Tells that the target is as it was, unless something is left beside it.
+fn failed(machine: &dyn Machine, effect: &Effect, tag: &str, reason: String) -> Trouble {
+    match clean_up(machine, effect, tag) {
+        Ok(()) => Trouble::Failed(reason),
+        Err(left) => Trouble::Stuck(format!("{reason}; {left}")),
+    }
+}
+
 /// Puts back what a failed change may have left.
 fn put_back(machine: &dyn Machine, effect: &Effect, tag: &str, reason: String) -> Trouble {
-    clean_up(machine, effect, tag);
-    let mut last = String::new();
+    let _ = clean_up(machine, effect, tag);
+    let mut trouble = None;
     for _ in 0..ATTEMPTS {
         match look(machine, effect) {
-            Ok(shown) if shown.before || shown.gone => return Trouble::Failed(reason),
+            Ok(shown) if shown.before || shown.gone => return failed(machine, effect, tag, reason),
             _ => {}
         }
         if let Err(error) = change(machine, &effect.undo(), &undo_tag(tag)) {
-            last = error;
+            trouble.get_or_insert(error);
         }
     }
     match look(machine, effect) {
-        Ok(shown) if shown.before || shown.gone => Trouble::Failed(reason),
+        Ok(shown) if shown.before || shown.gone => failed(machine, effect, tag, reason),
         Ok(shown) => Trouble::Stuck(format!(
             "{reason}; it could not be put back{}, it is {}",
-            colon(&last),
+            colon(&trouble.unwrap_or_default()),
             shown.found
         )),
         Err(unread) => Trouble::Stuck(format!("{reason}; whether it was put back cannot be told: {unread}")),
@@ -198,10 +206,18 @@ fn colon(reason: &str) -> String {
 /// How often an undo is tried: what fails once for no lasting reason must not stay changed.
 pub(crate) const ATTEMPTS: usize = 2;
 
-/// Takes an effect back, unless somebody else has changed the target since; with `overwrite` also then.
+/// Takes an effect back, unless somebody else has changed the target since; with `overwrite` also then. What is left
+/// beside the target for now keeps it from being done, so that it is tried again.
 pub(crate) fn take_back(machine: &dyn Machine, effect: &Effect, tag: &str, overwrite: bool) -> Back {
-    clean_up(machine, effect, tag);
-    let mut trouble = String::new();
+    let _ = clean_up(machine, effect, tag);
+    match (undo(machine, effect, tag, overwrite), clean_up(machine, effect, tag)) {
+        (Back::Undone | Back::Conflict(_), Err(left)) => Back::Stuck(left),
+        (back, _) => back,
+    }
+}
+
+fn undo(machine: &dyn Machine, effect: &Effect, tag: &str, overwrite: bool) -> Back {
+    let mut trouble = None;
     for _ in 0..ATTEMPTS {
         match look(machine, effect) {
             Ok(shown) if shown.before || shown.gone => return Back::Undone,
@@ -209,16 +225,19 @@ pub(crate) fn take_back(machine: &dyn Machine, effect: &Effect, tag: &str, overw
                 if let Some(conflict) = in_use(machine, effect) {
                     return Back::Conflict(conflict);
                 }
-                trouble = change(machine, &effect.undo(), &undo_tag(tag)).err().unwrap_or(trouble);
+                if let Err(error) = change(machine, &effect.undo(), &undo_tag(tag)) {
+                    trouble.get_or_insert(error);
+                }
             }
             Ok(shown) => return Back::Conflict(conflict(effect, shown.found)),
-            Err(reason) => trouble = reason,
+            Err(reason) => drop(trouble.get_or_insert(reason)),
         }
     }
     match look(machine, effect) {
         Ok(shown) if shown.before || shown.gone => Back::Undone,
         Ok(shown) => {
-            Back::Stuck(format!("it could not be put back{}, it is {}", colon(&trouble), shown.found))
+            let trouble = colon(&trouble.unwrap_or_default());
+            Back::Stuck(format!("it could not be put back{trouble}, it is {}", shown.found))
         }
         Err(reason) => Back::Stuck(reason),
     }
@@ -244,12 +263,11 @@ fn conflict(effect: &Effect, found: String) -> Conflict {
 }
 
 /// Removes the half-made files that a crash may have left beside the target.
-fn clean_up(machine: &dyn Machine, effect: &Effect, tag: &str) {
-    if let Effect::ReplaceFile { path, .. } = effect {
-        for tag in [tag, &undo_tag(tag)] {
-            let _ = machine.remove_leftover(path, tag);
-        }
-    }
+fn clean_up(machine: &dyn Machine, effect: &Effect, tag: &str) -> Result<(), String> {
+    let Effect::ReplaceFile { path, .. } = effect else { return Ok(()) };
+    let removed = |tag: &str| machine.remove_leftover(path, tag).map_err(|error| error.to_string());
+    let forward = removed(tag);
+    forward.and(removed(&undo_tag(tag)))
 }
 
 /// Returns the tag of the files made in carrying a step out.

@@ -45,7 +45,8 @@
 //! back, step by step, as the target is now: as after the step, undone; as before, nothing to do; anything else was
 //! somebody else, left and reported. A live value whose fields are partly those before and partly those after is ours:
 //! kernels store the beginning of a list that they refuse. After a restart of the machine live values are not touched.
-//! What cannot be put back for another reason keeps the transaction open, and recovery tries again the next time. With
+//! What cannot be put back for another reason keeps the transaction open, and recovery tries again the next time; so does
+//! a half-made file that cannot be removed, though nothing reads it. With
 //! `end`, only history and head are completed.
 //!
 //! A last line that is torn is dropped, after a restart all from the first torn line on: nothing after it was durable.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tune_model::plan::Conflict;
+use tune_model::plan::{Conflict, Step};
 use tune_model::reading::Layer;
 use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
 
 use crate::clock;
 use crate::disk::Directory;
+use crate::effect;
 use crate::error::{Awaiting, RecoverError, StateError};
 use crate::history::{self, Chain};
 use crate::journal::{self, Intent, Journal, Progress, Reading, Story};
@@ -140,6 +141,7 @@ impl Locked<'_> {
                 Standing::Interrupted => Cause::Interrupted,
                 Standing::Overdue => Cause::Overdue,
                 Standing::Restarted => Cause::Restarted,
+                Standing::Waits(_) if is_put_back(surroundings, story) => Cause::Interrupted,
                 Standing::Waits(left) => return Err(self.leave_waiting(journals, story, left)?),
             };
             return self.take_back(surroundings, journals, story, cause).map(Some);
@@ -202,8 +204,10 @@ impl Locked<'_> {
             let file = journals.path().join(journal::file_name(entry.id));
             return Err(RecoverError::Stuck { file, what: run.stuck.join("; "), steps: run.results });
         }
-        let state = run.end_undone(cause.note(), cause.state())?;
+        let ended = run.end_undone(cause.note(), cause.state());
         let (steps, conflicts) = (run.results, run.conflicts);
+        let file = journals.path().join(journal::file_name(entry.id));
+        let state = ended.map_err(|error| unfinished(file, &steps, &conflicts, error))?;
         let (transaction, action) = (entry.id, entry.action.clone());
         Ok(Recovered { transaction, action, state, steps, conflicts, cause })
     }
@@ -266,6 +270,32 @@ impl Locked<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells whether nothing is left of what waits: it was taken back, and the disk took no word of that.
+fn is_put_back(surroundings: &Surroundings<'_>, story: &Story) -> bool {
+    let steps = story.intent.steps.iter().zip(&story.progress);
+    let mut done = steps.filter(|(_, progress)| **progress == Progress::Touched).peekable();
+    let is_before =
+        |step: &Step| effect::look(surroundings.machine, &step.effect).is_ok_and(|shown| shown.before);
+    done.peek().is_some() && done.all(|(step, _)| is_before(step))
+}
+
+/// What is left alone has to be told, even when its end cannot be written down.
+fn unfinished(
+    file: std::path::PathBuf,
+    steps: &[StepResult],
+    conflicts: &[Conflict],
+    error: StateError,
+) -> RecoverError {
+    if conflicts.is_empty() {
+        return error.into();
+    }
+    let left = conflicts.iter().map(|Conflict { target, expected, found, .. }| {
+        format!("{target}: changed by somebody else: it was {expected}, now it is {found}")
+    });
+    let what = left.chain([error.to_string()]).collect::<Vec<_>>().join("; ");
+    RecoverError::Stuck { file, what, steps: steps.to_vec() }
 }
 
 fn orphan(open: &Entry) -> Entry {

@@ -17,7 +17,8 @@ pub(crate) fn print(text: &str) {
             LOST.store(true, Ordering::Relaxed);
             let reason = match error.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "no space is left".to_owned(),
-                _ => error.to_string(),
+                // The words without the number.
+                _ => error.to_string().split(" (os error ").next().unwrap_or_default().to_owned(),
             };
             say(&format!("error: the result could not be written to standard output: {reason}\n"));
         }

@@ -2,10 +2,10 @@
 //!
 //! The `sysctl` crate finds tunables, says of which type they are, and reads and writes numbers, where it does so
 //! soundly: it takes the first of several numbers for the value, panics when a value is not of the tunable's type, and
-//! writes four of the twelve types. So the type and the size are looked at first, and the rest is two calls of our own.
+//! writes four of the twelve types. So the type and the size are looked at first, and the rest is calls of our own.
 //! Only `CtlInfo::flags` keeps every bit of the kind word; `CtlFlags` drops some.
 
-// The one place of the project: reading and writing bytes is not in any safe interface that is fit for it.
+// The one file that may: no safe interface reads and writes the bytes of a tunable.
 #![allow(unsafe_code)]
 
 use std::io;
