@@ -7,17 +7,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tune_engine::{Engine, Held, Options, Release};
-use tune_host::{Interrupt, ReadError, Scope, WriteError};
+use tune_host::{Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
-use tune_model::transaction::{Action, Outcome, StepResult, TransactionState};
-use tune_model::{Effect, Profile, Quantity, Step, Subject};
+use tune_model::transaction::{Action, StepResult, TransactionState};
+use tune_model::{Effect, Profile, Step, Subject};
 use tune_report::{Command, PlanReport, Report, RunReport, step_line};
-use tune_transaction::{
-    Awaiting, Deadline, ExecuteError, Locked, Observer, Policy, Progress, Surroundings, Trial,
-};
+use tune_transaction::{Awaiting, Deadline, Locked, Observer, Policy, Progress, Surroundings, Trial};
 
-use super::watch;
+use super::trial;
 use crate::context::{Context, profile_ref, width};
 use crate::error::CliError;
 use crate::prompt::Answer;
@@ -168,14 +166,14 @@ impl Wanted {
             with_diff: self.switches.diff,
             next: self.again.clone(),
             open_transaction: context.open_transaction(),
-            confirm_within: self.switches.confirm_within.map(quantity),
+            confirm_within: self.switches.confirm_within.map(trial::quantity),
         }
     }
 
     /// Does it, or shows what would be done.
     pub(crate) fn run(mut self, context: &Context) -> Result<u8, CliError> {
         if self.switches.confirm_within.is_some() {
-            can_try_out(context)?;
+            trial::possible(context)?;
         }
         if self.switches.dry_run {
             return self.dry_run(context);
@@ -188,7 +186,7 @@ impl Wanted {
                 .hint("do it without asking: --yes")
                 .hint("see first what would be done: --dry-run"));
         }
-        refuse_waiting(context)?;
+        trial::refuse_waiting(context)?;
         match self.ask(context)? {
             Some(shown) => self.carry_out(context, Some(&shown)),
             None => Ok(exit::FAILED),
@@ -271,9 +269,9 @@ impl Wanted {
         let outcome = match until.clone() {
             None => locked.execute(&surroundings, &plan.plan, action, scope, &mut shown, &asked)?,
             Some(until) => {
-                let trial = Trial { action, scope, until };
-                try_out(context, locked, &trial, &mut |locked| {
-                    locked.try_out(&surroundings, &plan.plan, trial.clone(), &mut shown, &asked)
+                let wanted = Trial { action, scope, until };
+                trial::watched(context, locked, &wanted, &mut |locked| {
+                    locked.try_out(&surroundings, &plan.plan, wanted.clone(), &mut shown, &asked)
                 })?
             }
         };
@@ -283,45 +281,6 @@ impl Wanted {
         context.show(&report);
         Ok(report.exit_status(self.switches.detailed))
     }
-}
-
-/// Tries a change out while somebody is there to undo it: before the first step there is a process that will.
-fn try_out(
-    context: &Context,
-    locked: &mut Locked<'_>,
-    trial: &Trial<'_>,
-    work: &mut dyn FnMut(&mut Locked<'_>) -> Result<Outcome, ExecuteError>,
-) -> Result<Outcome, CliError> {
-    let watching = watch::start(context, locked.store().next_id()?, &trial.until)?;
-    let outcome = work(locked);
-    let waits = |outcome: &Outcome| outcome.state == TransactionState::AwaitingConfirmation;
-    if !outcome.as_ref().is_ok_and(waits) {
-        watching.dismiss();
-    }
-    Ok(outcome?)
-}
-
-/// A trial is undone by time: there has to be something running, and a boot that can be told from the next.
-fn can_try_out(context: &Context) -> Result<(), CliError> {
-    if matches!(context.host().scope(), Scope::Image(_)) {
-        return Err(CliError::usage("--confirm-within tries a change out, and an image does not run"));
-    }
-    if context.host().boot_id().is_empty() {
-        let message = "--confirm-within cannot be used here: this system does not tell one boot from another";
-        return Err(CliError::failed(message));
-    }
-    Ok(())
-}
-
-/// Nobody is asked about a change that cannot be made yet.
-fn refuse_waiting(context: &Context) -> Result<(), CliError> {
-    let waiting = context.unfinished().ok().flatten();
-    let waiting = waiting.and_then(|entry| Awaiting::of(&entry, context.host().uptime()));
-    waiting.map_or(Ok(()), |awaiting| Err(awaiting.into()))
-}
-
-fn quantity(time: Duration) -> Quantity {
-    Quantity::Duration(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 pub(crate) fn watch_signals() -> Result<Interrupt, CliError> {
