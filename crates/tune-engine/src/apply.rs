@@ -39,6 +39,7 @@ impl Engine<'_> {
 
         let computed = |wish: &Wish| computed(self.backend, wish, &readings);
         let mut sorted = sort_out(&wishes, &findings, options, &computed);
+        sorted.tell_elsewhere();
         sorted.refusals.extend(leak(self, options));
         let applied: BTreeSet<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
         let edit =
@@ -95,6 +96,23 @@ struct Sorted<'a> {
     wanted: Vec<(&'a Wish, BTreeSet<Layer>)>,
     refusals: Vec<Refusal>,
     warnings: Vec<String>,
+    /// What belongs to a wider scope, and why.
+    elsewhere: Vec<(Subject, String)>,
+}
+
+impl Sorted<'_> {
+    /// Says what is left out: one by one where that is not much.
+    fn tell_elsewhere(&mut self) {
+        const FEW: usize = 3;
+        let left_out = std::mem::take(&mut self.elsewhere);
+        if left_out.len() <= FEW {
+            let each = left_out.iter().map(|(subject, note)| format!("{subject} is left out: {note}"));
+            return self.warnings.extend(each);
+        }
+        let names: Vec<String> = left_out.iter().map(|(subject, _)| subject.to_string()).collect();
+        let count = names.len();
+        self.warnings.push(format!("{count} are left out, as they belong to the host: {}", names.join(", ")));
+    }
 }
 
 /// Tells whether the kernel computes at its start what a bound is about: it may well be inside.
@@ -127,7 +145,7 @@ fn sort_out<'a>(
                 message: format!("{subject} cannot be changed here: {note}"),
                 hints: vec!["change it on the host".to_owned()],
             }),
-            Status::OutOfScope => sorted.warnings.push(format!("{subject} is left out: {note}")),
+            Status::OutOfScope => sorted.elsewhere.push((subject.clone(), note)),
             Status::Unsupported if wish.optional => {}
             Status::Unsupported if options.skip_unsupported => {
                 sorted.warnings.push(format!("{subject} is left out: {note}"));

@@ -171,6 +171,10 @@ impl Backend for FreeBsd {
         permitted::may_do(effect)
     }
 
+    fn jail(&self, host: &dyn Host) -> Option<String> {
+        self.jailed().then(|| host.identity().host_name.unwrap_or_default())
+    }
+
     fn has_boot_layer(&self, _host: &dyn Host) -> bool {
         self.jail != Jail::Shared
     }

@@ -291,6 +291,12 @@ pub trait Backend {
     /// Tells whether an effect is one that this system's plans can contain; journals are not trusted.
     fn may_do(&self, effect: &Effect) -> bool;
 
+    /// Returns the name of the jail that is looked at from inside: what is held there is not the host's.
+    fn jail(&self, host: &dyn Host) -> Option<String> {
+        let _ = host;
+        None
+    }
+
     /// Tells whether the boot layer exists in the host's scope.
     fn has_boot_layer(&self, host: &dyn Host) -> bool;
 

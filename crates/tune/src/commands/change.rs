@@ -4,13 +4,14 @@
 //! out is made under it, and has to be the same.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use tune_engine::{Engine, Held, Options, Release};
-use tune_host::{Interrupt, ReadError, WriteError};
+use tune_host::{FileError, Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
-use tune_model::transaction::{Action, StepResult, TransactionState};
+use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
 use tune_model::{Effect, Profile, Step, Subject};
 use tune_report::{Command, PlanReport, Report, RunReport, step_line};
 use tune_transaction::{Awaiting, Deadline, Locked, Observer, Policy, Progress, Surroundings, Trial};
@@ -308,17 +309,24 @@ pub(crate) fn recover(
     Ok(recovered)
 }
 
-/// A transaction of the host must not be taken up from a private network namespace: it would reach other values.
+/// A transaction of the host must not be taken up from a private network namespace or a jail, nor one of a jail from
+/// elsewhere: it would reach other values.
 fn foreign_scope(context: &Context) -> Result<(), CliError> {
     // What still waits is left alone anyway.
     let open = context.unfinished()?.filter(|entry| Awaiting::of(entry, context.host().uptime()).is_none());
+    let here = context.engine().scope_name();
+    let elsewhere = |entry: &Entry| match entry.scope.as_str() {
+        "host" => here != "host",
+        jail if jail.starts_with("jail:") => jail != here,
+        _ => false,
+    };
     match open {
-        Some(entry) if entry.scope == "host" && context.host().namespace().is_some() => {
+        Some(entry) if elsewhere(&entry) => {
             let message = format!(
-                "transaction {} was not finished on the host, and this is another network namespace",
-                entry.id
+                "transaction {} was not finished in another place ({}), and this is {here}",
+                entry.id, entry.scope
             );
-            Err(CliError::failed(message).hint("run tune recover on the host first"))
+            Err(CliError::failed(message).hint("run tune recover there first"))
         }
         _ => Ok(()),
     }
@@ -362,7 +370,27 @@ fn writable(context: &Context, plan: &Plan) -> Result<(), CliError> {
         })
         .collect();
     let denied = context.host().writable_tunables(&names).into_iter().find_map(Result::err);
-    denied.map_or(Ok(()), |error| Err(unwritable(&error)))
+    denied.map_or(Ok(()), |error| Err(unwritable(&error)))?;
+    let files: Vec<&Path> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.effect {
+            Effect::ReplaceFile { path, .. } => Some(path.as_path()),
+            _ => None,
+        })
+        .collect();
+    context.host().replaceable_files(&files).map_err(|error| irreplaceable(&error))
+}
+
+fn irreplaceable(error: &FileError) -> CliError {
+    match error {
+        FileError::Denied(path) => {
+            let message = format!("{} may not be replaced by this user; nothing was changed", path.display());
+            CliError::new("not-permitted", exit::NOT_PERMITTED, message).hint("run tune as root")
+        }
+        _ => CliError::failed(format!("{error}; nothing was changed"))
+            .hint("change the running kernel only: apply --runtime-only"),
+    }
 }
 
 fn unwritable(error: &WriteError) -> CliError {
@@ -371,7 +399,7 @@ fn unwritable(error: &WriteError) -> CliError {
     match error {
         WriteError::Denied(_) => forbidden(message).hint("run tune as root"),
         WriteError::NotPermitted { .. } => {
-            forbidden(message).hint("where the next boot may set it, write the boot files only: --boot-only")
+            forbidden(message).hint("where the next boot may set it, apply to the boot files only: apply --boot-only")
         }
         WriteError::ReadOnly(_) => CliError::failed(message)
             .hint("in a container the host has to set it: tune --netns PID on the host, or the container's own settings")
