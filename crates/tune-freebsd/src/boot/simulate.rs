@@ -25,9 +25,13 @@ pub(crate) struct Setup<'a> {
     pub(crate) jail: Jail,
     /// What the running kernel says of tunables outside of the catalog.
     pub(crate) said: BTreeMap<String, Description>,
+    /// What the release has not, by name, and why; only where no kernel runs that could be asked.
+    pub(crate) absent: BTreeMap<&'a str, String>,
 }
 
 const HZ: &str = "kern.hz";
+/// What sysctl(8) says of what the kernel has not.
+const UNKNOWN: &str = "unknown oid: this release has no such tunable";
 
 impl Setup<'_> {
     /// Goes through a boot.
@@ -115,7 +119,10 @@ impl Boot<'_> {
         let hz = given.handed.get(HZ).copied().unwrap_or(self.setup.ground.hz);
         self.hz = Some(hz).filter(|hz| known && *hz > 0);
         for row in self.setup.rows.values() {
-            self.start(row, &given, hidden.as_deref());
+            match self.setup.absent.get(row.name.as_str()) {
+                Some(why) => _ = self.future.unread.insert(row.name.clone(), Unread::Missing(why.clone())),
+                None => self.start(row, &given, hidden.as_deref()),
+            }
         }
     }
 
@@ -138,6 +145,9 @@ impl Boot<'_> {
         line: &'l LoaderLine,
         given: &mut FromLoader<'l>,
     ) -> Outcome {
+        if self.setup.absent.contains_key(name) {
+            return Outcome::Inert(UNKNOWN.to_owned());
+        }
         let row = self.setup.rows.get(name);
         let said = self.setup.said.get(name);
         let asked = row.map_or_else(|| said.map(|said| said.loader), |row| self.setup.asks_loader(row));
@@ -271,6 +281,9 @@ impl Boot<'_> {
     fn outcome(&self, name: &str, text: &str) -> Outcome {
         if let Some(why) = self.setup.forbidden(name) {
             return Outcome::Refused(why);
+        }
+        if self.setup.absent.contains_key(name) {
+            return Outcome::Refused(UNKNOWN.to_owned());
         }
         let (row, said) = (self.setup.rows.get(name), self.setup.said.get(name));
         if row.is_none() && said.is_some_and(|said| !said.writable) {

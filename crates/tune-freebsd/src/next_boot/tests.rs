@@ -342,3 +342,30 @@ fn what_tune_wrote_is_taken_away_in_thought() {
     assert_eq!(without(TIMEOUT).source.unwrap().to_string(), "/etc/sysctl.conf:1");
     assert_eq!(without(CLUSTERS).text.unwrap(), "1000");
 }
+
+#[test]
+fn an_image_has_what_its_release_has() {
+    const LIMIT: &str = "net.inet.tcp.maxtcptw";
+    let files = host(&[
+        ("/boot/loader.conf", "net.inet.tcp.maxtcptw=\"5000\"\n"),
+        ("/etc/sysctl.conf", "net.inet.tcp.maxtcptw=6000\n"),
+    ]);
+    let image = FakeHost::new().with_files(files.clone()).with_scope(Scope::Image("/".into()));
+    for (release, told) in [(1_302_001, Ok("6000")), (1_401_000, Err("was removed after FreeBSD 13"))] {
+        let ground = Ground { release: Some(release), ..ground() };
+        let next = NextBoot::of(&image, &ScopeClaims::default(), &ground, Jail::None).unwrap();
+        match (next.predict(LIMIT, Which::AsIs).text, told) {
+            (Ok(value), Ok(told)) => assert_eq!(value, told),
+            (Err(Unread::Missing(why)), Err(told)) => assert_eq!(why, format!("{LIMIT} {told}")),
+            other => panic!("{other:?}"),
+        }
+        let names = [LIMIT.to_owned()].into();
+        let read = crate::read::read(&image, &ground, Jail::None, &names, &ScopeClaims::default());
+        let gone = |text: &tune_model::reading::Text| matches!(text, Err(Unread::Missing(_)));
+        let reading = &read[LIMIT];
+        assert_eq!((gone(&reading.live), gone(&reading.boot)), (told.is_err(), told.is_err()));
+    }
+    let ground = Ground { release: Some(1_401_000), ..ground() };
+    let next = NextBoot::of(&image, &ScopeClaims::default(), &ground, Jail::None).unwrap();
+    assert!(next.notes(LIMIT)[1].ends_with("unknown oid: this release has no such tunable"));
+}
