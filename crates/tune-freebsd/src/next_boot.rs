@@ -73,7 +73,8 @@ pub(crate) fn setup<'a, 'n>(
     let image = matches!(host.scope(), Scope::Image(_));
     let gone = catalog.iter().filter(|_| image);
     let absent = gone.filter_map(|row| Some((row.name.as_str(), absent(row, ground)?))).collect();
-    Setup { rows, ground, jail, said: describe(host, unknown), absent }
+    let booted_with = (jail == Jail::None).then(|| boot::booted_with(host.files(), ground)).flatten();
+    Setup { rows, ground, jail, said: describe(host, unknown), absent, booted_with }
 }
 
 fn describe(host: &dyn Host, names: BTreeSet<&str>) -> BTreeMap<String, Description> {
