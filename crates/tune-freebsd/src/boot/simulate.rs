@@ -34,6 +34,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) booted_with: Option<i128>,
 }
 
+const LOADER_ONLY: &str =
+    "it is read from the loader only, and tune gives the loader only tunables of the catalog";
 /// What sysctl(8) says of what the kernel has not.
 const UNKNOWN: &str = "unknown oid: this release has no such tunable";
 
@@ -51,6 +53,7 @@ impl Setup<'_> {
         if sources.again {
             boot.sysctl(sources, Stage::Again);
         }
+        boot.leave_to_the_loader();
         boot.future
     }
 
@@ -129,6 +132,19 @@ impl Boot<'_> {
             match self.setup.absent.get(row.name.as_str()) {
                 Some(why) => _ = self.future.unread.insert(row.name.clone(), Unread::Missing(why.clone())),
                 None => self.start(row, &given, hidden.as_deref()),
+            }
+        }
+    }
+
+    /// Says of what is read from the loader alone, and is not in the catalog, that `tune` does not set it.
+    fn leave_to_the_loader(&mut self) {
+        let of_the_loader = |(name, said): &(&String, &Description)| {
+            said.loader && !said.writable && !self.setup.rows.contains_key(name.as_str())
+        };
+        for (name, _) in self.setup.said.iter().filter(of_the_loader) {
+            let known = self.future.values.contains_key(name);
+            if !known && !self.future.unread.contains_key(name) {
+                self.future.unread.insert(name.clone(), Unread::Computed(LOADER_ONLY.to_owned()));
             }
         }
     }

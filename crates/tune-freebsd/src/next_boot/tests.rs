@@ -452,3 +452,14 @@ fn the_kernel_says_what_a_jail_has_of_its_own() {
     let shared = next.predict("net.inet.tcp.blackhole", Which::AsIs).text;
     assert!(matches!(shared, Err(Unread::OutOfScope(_))));
 }
+
+#[test]
+fn what_is_outside_of_the_catalog_has_no_default_here() {
+    const CACHE: &str = "net.inet.tcp.hostcache.cachelimit";
+    let files = host(&[("/etc/sysctl.conf", "net.inet.tcp.hostcache.cachelimit=100\n")]);
+    let host = FakeHost::new().with_files(files).describing(CACHE, described(false, true, true));
+    let next = NextBoot::of(&host, &ScopeClaims::default(), &ground(), Jail::None).unwrap();
+    assert!(told(&next, CACHE).0.starts_with("? it is read from the loader only, and tune gives the loader"));
+    assert!(told(&next, "net.inet.udp.maxdgram").0.ends_with("its default is not known here"));
+    assert!(told(&next, "kern.maxfiles").0.ends_with("the kernel computes kern.maxfiles when it starts"));
+}
