@@ -463,3 +463,14 @@ fn what_is_outside_of_the_catalog_has_no_default_here() {
     assert!(told(&next, "net.inet.udp.maxdgram").0.ends_with("its default is not known here"));
     assert!(told(&next, "kern.maxfiles").0.ends_with("the kernel computes kern.maxfiles when it starts"));
 }
+
+#[test]
+fn a_jail_on_its_hosts_stack_blames_that_for_what_is_per_stack_only() {
+    let host =
+        FakeHost::new().with_files(host(&[])).with_tunable(TIMEOUT, "60000").with_tunable(KEEPALIVE, "1");
+    let names = [TIMEOUT.to_owned(), KEEPALIVE.to_owned()].into();
+    let read = crate::read::read(&host, &ground(), Jail::Shared, &names, &ScopeClaims::default());
+    let why = |name: &str| read[name].out_of_scope.clone().unwrap();
+    assert!(why(TIMEOUT).ends_with("belongs to the host: a jail shows its value and cannot set it"));
+    assert!(why(KEEPALIVE).ends_with("belongs to the host: this jail has no network stack of its own"));
+}
