@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use tune_host::{Description, Host, ReadError, Scope};
-use tune_model::catalog::{Mutability, Reach};
+use tune_model::catalog::Mutability;
 use tune_model::claim::ScopeClaims;
 use tune_model::reading::{Reading, Readings, Text, Unread};
 use tune_model::{Catalog, System, Tunable};
 
 use crate::boot::Jail;
-use crate::defaults::{Ground, Handed, at_start, next_power_of_two, number_of};
+use crate::defaults::{Ground, Handed, at_start, next_power_of_two};
+use crate::ground::{absent, is_per_stack, removed};
 use crate::next_boot::{NextBoot, Predicted, Which};
 
 struct Reader<'a> {
@@ -44,6 +45,7 @@ impl Reader<'_> {
         described: Option<Description>,
     ) -> Reading {
         let row = Catalog::of(System::FreeBsd).get(name);
+        let text = self.on_this_release(row, text);
         let gone = matches!(text, Err(ReadError::Missing(_))).then(|| self.missing(name, row));
         let default =
             row.filter(|_| gone.is_none()).and_then(|row| at_start(row, &Handed::new(), self.ground));
@@ -95,13 +97,26 @@ impl Reader<'_> {
         if self.jail == Jail::None || described.is_some_and(|described| described.prison) {
             return None;
         }
-        let own = described.map_or_else(|| is_per_stack(row, self.ground), |described| described.vnet);
-        match self.jail {
-            Jail::Vnet if own => None,
-            Jail::Vnet => {
-                Some(format!("{name} belongs to the host: a jail shows its value and cannot set it"))
+        let own = is_per_stack(row, described, self.ground);
+        let why = match (self.jail, own) {
+            (Jail::Vnet, true) => return None,
+            (_, false) => "a jail shows its value and cannot set it",
+            (_, true) => "this jail has no network stack of its own",
+        };
+        Some(format!("{name} belongs to the host: {why}"))
+    }
+
+    /// Where nothing is live, the release tells what its kernel has.
+    fn on_this_release(
+        &self,
+        row: Option<&Tunable>,
+        text: Result<String, ReadError>,
+    ) -> Result<String, ReadError> {
+        match text {
+            Err(ReadError::NotLive(name)) if row.is_some_and(|row| absent(row, self.ground).is_some()) => {
+                Err(ReadError::Missing(name))
             }
-            _ => Some(format!("{name} belongs to the host: this jail has no network stack of its own")),
+            text => text,
         }
     }
 
@@ -115,29 +130,16 @@ impl Reader<'_> {
     }
 
     fn missing(&self, name: &str, row: Option<&Tunable>) -> String {
-        let release = self.host.identity().release.unwrap_or_default();
-        let known = |release: &Option<String>| release.clone().zip(self.ground.release);
-        match row {
-            Some(Tunable { until: Some(until), .. }) => format!("{name} was removed after FreeBSD {until}"),
-            Some(Tunable { since, .. })
-                if known(since).is_some_and(|(since, this)| number_of(&since) > Some(this)) =>
-            {
-                format!(
-                    "{name} is there since FreeBSD {}, and this is {release}",
-                    since.clone().unwrap_or_default()
-                )
+        let absent = row.and_then(|row| absent(row, self.ground));
+        match (absent, row.and_then(|row| row.until.as_deref())) {
+            (Some(absent), _) => absent,
+            (None, Some(until)) => removed(name, until),
+            (None, None) => {
+                let release = self.host.identity().release.unwrap_or_default();
+                format!("this kernel ({release}) has no {name}")
             }
-            _ => format!("this kernel ({release}) has no {name}"),
         }
     }
-}
-
-/// Tells whether each network stack has its own.
-fn is_per_stack(row: Option<&Tunable>, ground: &Ground) -> bool {
-    row.is_some_and(|row| {
-        let since = row.vnet_since.as_deref().and_then(number_of);
-        row.scope == Reach::Vnet && since.is_none_or(|since| ground.release >= Some(since))
-    })
 }
 
 /// Says where the running kernel is not as the catalog has it.
@@ -156,7 +158,7 @@ fn differs(row: &Tunable, described: Description, ground: &Ground) -> Option<Str
         let can = if described.writable { "can" } else { "cannot" };
         format!("it {can} be written while the system runs")
     });
-    let stack = (described.vnet != is_per_stack(Some(row), ground)).then(|| {
+    let stack = (described.vnet != is_per_stack(Some(row), None, ground)).then(|| {
         let whose =
             if described.vnet { "each network stack has its own" } else { "there is one for the host" };
         whose.to_owned()
@@ -167,7 +169,7 @@ fn differs(row: &Tunable, described: Description, ground: &Ground) -> Option<Str
 }
 
 /// Returns when the running kernel lets a tunable be changed.
-fn mutability(row: Option<&Tunable>, described: Description) -> Mutability {
+pub(crate) fn mutability(row: Option<&Tunable>, described: Description) -> Mutability {
     match (described.writable, described.loader, row.map(|row| row.mutability)) {
         // The flags do not tell that a handler takes no smaller value.
         (true, _, Some(Mutability::RaiseOnly)) => Mutability::RaiseOnly,

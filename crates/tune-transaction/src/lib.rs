@@ -90,6 +90,7 @@ mod history;
 mod journal;
 mod line;
 mod lock;
+mod pause;
 #[cfg(test)]
 mod real_tests;
 mod recover;

@@ -11,8 +11,9 @@ use crate::disk::Directory;
 use crate::effect;
 use crate::error::{ExecuteError, TrialError};
 use crate::execute::{self, Task};
-use crate::journal::{self, Pause, Reading, Record, Standing, Story};
+use crate::journal::{self, Reading, Record, Story};
 use crate::lock::Locked;
+use crate::pause::{Pause, Standing, shown_waiting};
 use crate::recover::{Cause, Recovered};
 use crate::run::{self, Run};
 use crate::{Observer, Surroundings};
@@ -174,7 +175,7 @@ fn pause(run: &mut Run<'_>, deadline: Deadline) -> Result<(), String> {
     let pause = Pause { deadline, changed: clock::now() };
     run.journal.commit(&Record::Await(pause.clone())).map_err(|error| error.to_string())?;
     let header = &run.intent.header;
-    let shown = journal::shown_waiting(&header.entry, &header.boot_id, &pause);
+    let shown = shown_waiting(&header.entry, &header.boot_id, &pause);
     if let Err(error) = run.store.record(&[shown]) {
         run.observer.notice(&format!("it awaits confirmation, but the history does not say so yet: {error}"));
     }

@@ -6,13 +6,16 @@ use tune_host::Description;
 use tune_model::catalog::{Mutability, Reach};
 use tune_model::{Place, Tunable, Unread};
 
+use super::clock::{Clock, HZ};
 use super::future::{Attempt, Future, Outcome, Stage};
 use super::loader_conf::LoaderLine;
 use super::number::{Meant, from_loader, from_sysctl};
 use super::sources::Sources;
 use super::{Jail, canonical};
-use crate::defaults::{Ground, Handed, at_start, number_of};
+use crate::defaults::{Ground, Handed, at_start};
+use crate::ground::is_per_stack;
 use crate::kernel::{self, CLUSTERS, FILES, Kept, MBUFS, SOCKETS};
+use crate::read::mutability;
 
 /// What a simulation is told besides the files.
 #[derive(Debug, Clone)]
@@ -23,16 +26,23 @@ pub(crate) struct Setup<'a> {
     pub(crate) ground: &'a Ground,
     /// Where it is.
     pub(crate) jail: Jail,
-    /// What the running kernel says of tunables outside of the catalog.
+    /// What the running kernel says of tunables, of the catalog and others.
     pub(crate) said: BTreeMap<String, Description>,
+    /// What the release has not, by name, and why; only where no kernel runs that could be asked.
+    pub(crate) absent: BTreeMap<&'a str, String>,
+    /// What the loader's files as they are set the clock to.
+    pub(crate) booted_with: Option<i128>,
 }
 
-const HZ: &str = "kern.hz";
+const LOADER_ONLY: &str =
+    "it is read from the loader only, and tune gives the loader only tunables of the catalog";
+/// What sysctl(8) says of what the kernel has not.
+const UNKNOWN: &str = "unknown oid: this release has no such tunable";
 
 impl Setup<'_> {
     /// Goes through a boot.
     pub(crate) fn simulate(&self, sources: &Sources) -> Future {
-        let mut boot = Boot { setup: self, hz: None, future: Future::default() };
+        let mut boot = Boot { setup: self, clock: Clock::Unknown, future: Future::default() };
         boot.future.see(sources);
         match self.jail {
             Jail::None => boot.load(sources),
@@ -43,24 +53,24 @@ impl Setup<'_> {
         if sources.again {
             boot.sysctl(sources, Stage::Again);
         }
+        boot.leave_to_the_loader();
         boot.future
     }
 
     /// Tells why a jail may not write a tunable, where it may not.
     fn forbidden(&self, name: &str) -> Option<String> {
-        let own = match (self.rows.get(name), self.said.get(name)) {
-            _ if self.jail == Jail::None => return None,
-            (Some(row), _) => self.is_per_stack(row),
-            (None, Some(said)) => said.vnet || said.prison,
-            (None, None) => false,
-        };
-        let allowed = own && self.jail == Jail::Vnet;
+        if self.jail == Jail::None {
+            return None;
+        }
+        let said = self.said.get(name).copied();
+        let own = is_per_stack(self.rows.get(name).copied(), said, self.ground);
+        let allowed = self.jail == Jail::Vnet && (own || said.is_some_and(|said| said.prison));
         (!allowed).then(|| format!("{name} belongs to the host of this jail"))
     }
 
-    fn is_per_stack(&self, row: &Tunable) -> bool {
-        let since = row.vnet_since.as_deref().and_then(number_of);
-        row.scope == Reach::Vnet && since.is_none_or(|since| self.ground.release >= Some(since))
+    /// Returns when a tunable can be changed; what the running kernel says of it counts.
+    fn mutability(&self, row: &Tunable) -> Mutability {
+        self.said.get(&row.name).map_or(row.mutability, |said| mutability(Some(row), *said))
     }
 
     /// Tells whether the kernel asks the loader for a tunable; `None` where that cannot be told.
@@ -70,8 +80,12 @@ impl Setup<'_> {
     fn asks_loader(&self, row: &Tunable) -> Option<bool> {
         const PASSED_OVER_BEFORE: i128 = 1_400_097;
         const ASKED_SINCE: i128 = 1_500_000;
-        if !row.loader || row.scope != Reach::Vnet || row.mutability == Mutability::Boot {
-            return Some(row.loader);
+        let said = self.said.get(&row.name).copied();
+        // The flag is on what is asked for, but older kernels leave it off where they ask in another way.
+        let loader = row.loader || said.is_some_and(|said| said.loader);
+        if !loader || !is_per_stack(Some(row), said, self.ground) || self.mutability(row) == Mutability::Boot
+        {
+            return Some(loader);
         }
         match self.ground.release? {
             release if release >= ASKED_SINCE => Some(true),
@@ -84,8 +98,7 @@ impl Setup<'_> {
 /// A boot in progress.
 struct Boot<'s> {
     setup: &'s Setup<'s>,
-    /// Ticks in a second; `None` where they cannot be told.
-    hz: Option<i128>,
+    clock: Clock,
     future: Future,
 }
 
@@ -112,10 +125,27 @@ impl Boot<'_> {
         }
         let hidden = loader.problems.iter().find(|problem| problem.hides).map(ToString::to_string);
         let known = hidden.is_none() && !given.doubts.contains_key(HZ);
-        let hz = given.handed.get(HZ).copied().unwrap_or(self.setup.ground.hz);
-        self.hz = Some(hz).filter(|hz| known && *hz > 0);
+        if known {
+            self.clock = Clock::of(&given.handed, self.setup.ground, self.setup.booted_with);
+        }
         for row in self.setup.rows.values() {
-            self.start(row, &given, hidden.as_deref());
+            match self.setup.absent.get(row.name.as_str()) {
+                Some(why) => _ = self.future.unread.insert(row.name.clone(), Unread::Missing(why.clone())),
+                None => self.start(row, &given, hidden.as_deref()),
+            }
+        }
+    }
+
+    /// Says of what is read from the loader alone, and is not in the catalog, that `tune` does not set it.
+    fn leave_to_the_loader(&mut self) {
+        let of_the_loader = |(name, said): &(&String, &Description)| {
+            said.loader && !said.writable && !self.setup.rows.contains_key(name.as_str())
+        };
+        for (name, _) in self.setup.said.iter().filter(of_the_loader) {
+            let known = self.future.values.contains_key(name);
+            if !known && !self.future.unread.contains_key(name) {
+                self.future.unread.insert(name.clone(), Unread::Computed(LOADER_ONLY.to_owned()));
+            }
         }
     }
 
@@ -138,6 +168,9 @@ impl Boot<'_> {
         line: &'l LoaderLine,
         given: &mut FromLoader<'l>,
     ) -> Outcome {
+        if self.setup.absent.contains_key(name) {
+            return Outcome::Inert(UNKNOWN.to_owned());
+        }
         let row = self.setup.rows.get(name);
         let said = self.setup.said.get(name);
         let asked = row.map_or_else(|| said.map(|said| said.loader), |row| self.setup.asks_loader(row));
@@ -205,20 +238,50 @@ impl Boot<'_> {
     fn start_from(&mut self, row: &Tunable, given: &FromLoader<'_>) {
         let (name, ground) = (row.name.as_str(), self.setup.ground);
         let Some(value) = at_start(row, &given.handed, ground) else { return };
+        if let Some(why) = self.off_the_clock(row, value) {
+            return self.future.lose(name, why);
+        }
         let line = given.lines.get(name).filter(|_| {
             let mut others = given.handed.clone();
             others.remove(name);
             given.handed.get(name) == Some(&value) || at_start(row, &others, ground) != Some(value)
         });
         self.future.set(name, value.to_string(), line.map(|line| &line.place));
-        if given.handed.get(name).is_some_and(|said| *said != value) {
-            self.future.remark(name, format!("the kernel makes it {value}"));
+        match given.handed.get(name) {
+            Some(said) if !row.loader => self.take_up(row, *said, given),
+            Some(said) if *said != value => self.future.remark(name, format!("the kernel makes it {value}")),
+            _ => {}
         }
+    }
+
+    /// A kernel asks its loader for what the catalog knows of no such thing: it takes it as it does a write.
+    fn take_up(&mut self, row: &Tunable, number: i128, given: &FromLoader<'_>) {
+        let name = row.name.as_str();
+        match self.kernel(row, number, None) {
+            Outcome::Kept(shown, _) => {
+                self.future.set(name, shown, given.lines.get(name).map(|line| &line.place));
+            }
+            Outcome::Unclear(why) => self.future.lose(name, why),
+            Outcome::Refused(why) => self.future.remark(name, why),
+            Outcome::Inert(_) | Outcome::Overwritten(_) => {}
+        }
+    }
+
+    /// Tells why the clock keeps what the kernel starts with from being known, where it does.
+    fn off_the_clock(&self, row: &Tunable, value: i128) -> Option<String> {
+        let hz = self.setup.ground.hz;
+        if row.name == HZ && !matches!(self.clock, Clock::Ticks(_)) {
+            return Some(format!(
+                "the running kernel has {hz}, no line says why, and without one it is {value}"
+            ));
+        }
+        let kept = !row.ticks || matches!(self.clock, Clock::Ticks(_)) || self.clock.keeps(value);
+        (!kept).then(|| format!("to which tick {value} is rounded down is not known"))
     }
 
     /// A jail starts with the kernel's defaults, of what is its own.
     fn start_jail(&mut self) {
-        self.hz = Some(self.setup.ground.hz).filter(|hz| *hz > 0);
+        self.clock = Clock::Ticks(self.setup.ground.hz);
         for row in self.setup.rows.values() {
             let name = row.name.as_str();
             if let Some(why) = self.setup.forbidden(name) {
@@ -272,8 +335,11 @@ impl Boot<'_> {
         if let Some(why) = self.setup.forbidden(name) {
             return Outcome::Refused(why);
         }
+        if self.setup.absent.contains_key(name) {
+            return Outcome::Refused(UNKNOWN.to_owned());
+        }
         let (row, said) = (self.setup.rows.get(name), self.setup.said.get(name));
-        if row.is_none() && said.is_some_and(|said| !said.writable) {
+        if said.is_some_and(|said| !said.writable) {
             return Outcome::Refused("it is read when the system starts".to_owned());
         }
         let is_text = row.map_or_else(|| said.is_some_and(|said| said.value.is_none()), |row| row.is_text());
@@ -294,13 +360,15 @@ impl Boot<'_> {
         if let Some(why) = self.depends_on_kernel(row, number) {
             return Outcome::Unclear(why);
         }
+        let row = &Tunable { mutability: self.setup.mutability(row), ..row.clone() };
+        let write = |hz| kernel::write(row, number, &self.future.values, hz);
         // Whole seconds are whole ticks of any clock.
-        let hz = self.hz.or_else(|| (!row.ticks || number % 1000 == 0).then_some(1000));
-        let Some(hz) = hz else {
+        let whole = || (!row.ticks || number % 1000 == 0).then(|| write(1000));
+        let Some(kept) = self.clock.agreed(write).or_else(whole) else {
             return Outcome::Unclear(format!("to which tick {number} is rounded down is not known"));
         };
         let said = |why: String| odd.clone().map_or(why.clone(), |odd| format!("{odd}; {why}"));
-        match kernel::write(row, number, &self.future.values, hz) {
+        match kept {
             Kept::As(shown) if shown != number => {
                 Outcome::Kept(shown.to_string(), Some(said(format!("the kernel makes it {shown}"))))
             }

@@ -68,7 +68,13 @@ impl Site {
     }
 
     fn plan(&self, held: &[(&str, &str)], options: PersistOptions) -> Persistence {
-        let ground = Ground { hz: 100, page: 4096, release: Some(1_400_097), ..Ground::default() };
+        let ground = Ground {
+            hz: 100,
+            page: 4096,
+            virtual_machine: Some(true),
+            release: Some(1_400_097),
+            ..Ground::default()
+        };
         let claims = claims(held);
         let change = Change { before: &self.claims, claims: &claims, options };
         let planned = persist(&self.host, (&ground, self.jail), change, &Readings::new());
@@ -258,7 +264,7 @@ fn marks_that_make_no_block_are_not_touched_unasked() {
     assert_eq!(site.plan(&[(TIMEOUT, "30000")], PLAIN).edited.len(), 1);
     // What stood between them is nobody's any more, and stays.
     site.plan(&[(TIMEOUT, "30000")], PLAIN);
-    let ground = Ground { hz: 100, page: 4096, ..Ground::default() };
+    let ground = Ground { hz: 100, page: 4096, virtual_machine: Some(true), ..Ground::default() };
     let wanted = claims(&[(TIMEOUT, "30000")]);
     let change = Change { before: &site.claims, claims: &wanted, options: OVERWRITE };
     let planned = persist(&site.host, (&ground, Jail::None), change, &Readings::new());
@@ -378,7 +384,7 @@ fn values_that_change_are_told_with_their_file() {
     let site = Site::of(&[]);
     let wanted = claims(&[(TIMEOUT, "30000"), (CLUSTERS, "20000")]);
     let change = Change { before: &site.claims, claims: &wanted, options: PLAIN };
-    let ground = Ground { hz: 100, page: 4096, ..Ground::default() };
+    let ground = Ground { hz: 100, page: 4096, virtual_machine: Some(true), ..Ground::default() };
     let planned = persist(&site.host, (&ground, Jail::None), change, &readings);
     let told: Vec<_> =
         planned.changes.iter().map(|change| (change.key.as_str(), change.scope.as_str())).collect();
@@ -411,4 +417,35 @@ proptest! {
         site.settle(&[], PLAIN);
         prop_assert_eq!(site.text("/etc/sysctl.conf"), Some(content));
     }
+}
+
+#[test]
+fn what_only_the_loader_sets_is_refused_with_the_reason() {
+    const CACHE: &str = "net.inet.tcp.hostcache.cachelimit";
+    let (value, prison) = (Some(tune_model::catalog::KernelType::Uint), false);
+    let said = tune_host::Description {
+        value,
+        writable: false,
+        loader: true,
+        vnet: true,
+        prison,
+        secure_above: None,
+    };
+    let planned = Site::on(host(&[]).describing(CACHE, said)).plan(&[(CACHE, "2000")], PLAIN);
+    let doubt = planned.overrides[0].doubt.as_ref().unwrap();
+    assert!(doubt.starts_with("it is read from the loader only"), "{doubt}");
+}
+
+#[test]
+fn nothing_is_given_back_to_a_file_that_is_gone() {
+    let line = "net.inet.tcp.finwait2_timeout=45000";
+    let mut site = Site::of(&[("/etc/sysctl.conf", line)]);
+    site.settle(&[(TIMEOUT, "30000")], PLAIN);
+    let taken = TakenOver { path: "/etc/sysctl.conf".into(), line: line.to_owned() };
+    site.claims.boot.get_mut(&Slot::whole(TIMEOUT)).unwrap().taken_over = vec![taken];
+    site.host.replace_file(Path::new("/etc/sysctl.conf"), None, "0").unwrap();
+    let planned = site.settle(&[], PLAIN);
+    assert!(planned.edited.is_empty() && planned.taken_over.is_empty(), "{planned:?}");
+    assert!(planned.warnings[0].ends_with("is not put back: the file is gone"), "{planned:?}");
+    assert_eq!((site.text(BLOCK_FILE), site.text("/etc/sysctl.conf")), (None, None));
 }
