@@ -134,6 +134,11 @@ pub(crate) enum Standing {
 }
 
 impl Story {
+    /// Returns how many bytes of the journal count.
+    pub(crate) const fn length(&self) -> u64 {
+        self.end.0
+    }
+
     /// Tells how it stands without an end, in the boot `boot_id` when the machine has been running for `uptime`.
     pub(crate) fn standing(&self, boot_id: &str, uptime: Duration) -> Standing {
         let Some(pause) = &self.waits else { return Standing::Interrupted };
@@ -280,7 +285,17 @@ fn written(intent: &Intent) -> serde_json::Result<(String, String)> {
 pub(crate) fn read(journals: &Directory, id: u64, boot_id: &str) -> Result<Reading, StateError> {
     let name = file_name(id);
     let content = journals.read(&name)?.unwrap_or_default();
-    parse(&content, id, boot_id).map_err(|fault| fault.at(journals.path().join(name)))
+    read_bytes(&content, id, boot_id, journals.path().join(name))
+}
+
+/// Reads a journal whose content is at hand; `file` is where errors say that it is.
+pub(crate) fn read_bytes(
+    content: &[u8],
+    id: u64,
+    boot_id: &str,
+    file: std::path::PathBuf,
+) -> Result<Reading, StateError> {
+    parse(content, id, boot_id).map_err(|fault| fault.at(file))
 }
 
 /// What is wrong with a journal.
