@@ -27,7 +27,14 @@ fn tree() -> MemoryFiles {
 }
 
 fn host(files: MemoryFiles) -> Memory {
-    let values = [("kern.hz", "1000"), ("hw.physmem", "8589934592"), ("kern.osreldate", "1401000")];
+    let values = [
+        ("kern.hz", "1000"),
+        ("hw.physmem", "8589934592"),
+        ("kern.osreldate", "1401000"),
+        (TIMEOUT, "60000"),
+        (KEEPALIVE, "1"),
+        (CLUSTERS, "1000"),
+    ];
     Memory { files, values: values.map(|(name, value)| (name, value.to_owned())).into(), scope: None }
 }
 
