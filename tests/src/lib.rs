@@ -19,6 +19,8 @@ pub mod sandbox;
 pub mod settings_page;
 pub mod sysctl_trees;
 pub mod terminal;
+pub mod trial;
+pub mod watchdog;
 
 use std::io::Write;
 

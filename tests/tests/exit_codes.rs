@@ -31,6 +31,7 @@ const ROWS: &[Row] = &[
     (APPLIED, &["audit", "web-server", "--only", "runtime"], 0),
     (APPLIED, &["rollback", "--yes"], 0),
     (NOTHING, &["rollback", "--yes"], 1),
+    (NOTHING, &["confirm"], 1),
     (STATE_IS_A_FILE, &["apply", "web-server", "--yes"], 1),
     (NOTHING, &["set", "tcp.fin_wait_2_timeout=90s", "--yes"], 1),
     (NOTHING, &["render", "web-server", "--for", "linux"], 1),
@@ -45,6 +46,7 @@ const ROWS: &[Row] = &[
     (NOTHING, &["apply", "--no-such-option"], 64),
     (NOTHING, &["--format", "yaml", "status"], 64),
     (NOTHING, &["apply", "web-server"], 64),
+    (NOTHING, &["apply", "web-server", "--yes", "--confirm-within", "2d"], 64),
     (NOTHING, &["set", "tcp.fin_wait_2_timeout=soon", "--yes"], 64),
     (NOTHING, &["render", "web-server"], 64),
     (NOTHING, &["render", "web-server", "--for", "beos"], 64),
@@ -96,9 +98,13 @@ fn who_may_not_change_anything_ends_with_77() {
         }
         assert_eq!(sandbox.fingerprint(), before);
         APPLIED(sandbox);
-        for command in
-            [&["apply", "baseline", "--yes"][..], &["rollback", "--yes"], &["off", "--yes"], &["recover"]]
-        {
+        for command in [
+            &["apply", "baseline", "--yes"][..],
+            &["rollback", "--yes"],
+            &["off", "--yes"],
+            &["recover"],
+            &["confirm"],
+        ] {
             sandbox.nobody(command).code(77).says(&["root"]);
         }
     });

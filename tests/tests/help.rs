@@ -20,6 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["plan"],
     &["apply"],
     &["set"],
+    &["confirm"],
     &["render"],
     &["active"],
     &["off"],

@@ -33,6 +33,19 @@ const COMMANDS: &[&[&str]] = &[
     &["rollback", "--yes"],
     &["off", "--yes"],
     &["recover"],
+    &["confirm"],
+    &["plan", "web-server", "--confirm-within", "2min", "--diff"],
+    &["apply", "fin-wait-2-relief", "--yes", "--confirm-within", "10min"],
+    &["status"],
+    &["active"],
+    &["history", "1"],
+    &["audit", "web-server"],
+    &["apply", "web-server", "--yes"],
+    &["rollback", "--dry-run", "--diff"],
+    &["rollback"],
+    &["apply", "fin-wait-2-relief", "--yes", "--confirm-within", "10min"],
+    &["confirm"],
+    &["rollback", "--yes"],
     &["active"],
     &["history"],
     &["history", "--verify"],
@@ -73,7 +86,8 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 /// The commands whose documents configuration management reads.
-const CHANGE_MAKING: &[&str] = &["tune.plan/1", "tune.apply/1", "tune.off/1", "tune.rollback/1"];
+const CHANGE_MAKING: &[&str] =
+    &["tune.plan/1", "tune.apply/1", "tune.off/1", "tune.rollback/1", "tune.confirm/1"];
 
 fn prepare() {
     fs::write("/mnt/bad.toml", "name = \"bad\"\nfoo = 1\n").unwrap();

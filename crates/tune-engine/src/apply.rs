@@ -8,7 +8,7 @@ use tune_model::finding::Finding;
 use tune_model::plan::{Plan, Refusal, RefusalKind};
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings, Unread};
-use tune_model::{Effect, Effective, Slot, Status, Step, Subject, Verdict};
+use tune_model::{Effect, Effective, Setting, Slot, Status, Step, Subject, Verdict};
 
 use crate::options::{Held, Options};
 use crate::settle::{Settlement, needed_tunables};
@@ -39,6 +39,7 @@ impl Engine<'_> {
 
         let computed = |wish: &Wish| computed(self.backend, wish, &readings);
         let mut sorted = sort_out(&wishes, &findings, options, &computed);
+        sorted.tell_elsewhere();
         sorted.refusals.extend(leak(self, options));
         let applied: BTreeSet<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
         let edit =
@@ -63,6 +64,7 @@ impl Engine<'_> {
         plan.refusals.extend(settled.refusals);
         plan.refusals.extend(plan.steps.iter().filter_map(|step| cannot_be_undone(step, options)));
         plan.warnings.extend(settled.warnings);
+        plan.warnings.extend(in_vain(self, &sorted.wanted, &readings, &plan.steps));
         plan.refusals = unique(plan.refusals);
         Ok(plan)
     }
@@ -94,6 +96,23 @@ struct Sorted<'a> {
     wanted: Vec<(&'a Wish, BTreeSet<Layer>)>,
     refusals: Vec<Refusal>,
     warnings: Vec<String>,
+    /// What belongs to a wider scope, and why.
+    elsewhere: Vec<(Subject, String)>,
+}
+
+impl Sorted<'_> {
+    /// Says what is left out: one by one where that is not much.
+    fn tell_elsewhere(&mut self) {
+        const FEW: usize = 3;
+        let left_out = std::mem::take(&mut self.elsewhere);
+        if left_out.len() <= FEW {
+            let each = left_out.iter().map(|(subject, note)| format!("{subject} is left out: {note}"));
+            return self.warnings.extend(each);
+        }
+        let names: Vec<String> = left_out.iter().map(|(subject, _)| subject.to_string()).collect();
+        let count = names.len();
+        self.warnings.push(format!("{count} are left out, as they belong to the host: {}", names.join(", ")));
+    }
 }
 
 /// Tells whether the kernel computes at its start what a bound is about: it may well be inside.
@@ -126,7 +145,7 @@ fn sort_out<'a>(
                 message: format!("{subject} cannot be changed here: {note}"),
                 hints: vec!["change it on the host".to_owned()],
             }),
-            Status::OutOfScope => sorted.warnings.push(format!("{subject} is left out: {note}")),
+            Status::OutOfScope => sorted.elsewhere.push((subject.clone(), note)),
             Status::Unsupported if wish.optional => {}
             Status::Unsupported if options.skip_unsupported => {
                 sorted.warnings.push(format!("{subject} is left out: {note}"));
@@ -167,6 +186,37 @@ fn sort_out<'a>(
 /// Says that nothing is set because the kernel may well decide as wanted.
 pub(crate) fn left_to_the_kernel(finding: &Finding) -> String {
     format!("{} is left out: {}", finding.subject, reason(finding))
+}
+
+/// Says what the settings behind native tunables amount to, where a change of one does not do what it seems to.
+fn in_vain(
+    engine: &Engine<'_>,
+    wanted: &[(&Wish, BTreeSet<Layer>)],
+    readings: &Readings,
+    steps: &[Step],
+) -> Vec<String> {
+    let mut view = View::layer(readings, Layer::Runtime);
+    for step in steps {
+        if let Effect::SetTunable { tunable, after, .. } = &step.effect {
+            view.plan(&Slot::whole(tunable), after);
+        }
+    }
+    let moved = |slot: &Slot| steps.iter().any(|step| step.effect.target() == slot.tunable);
+    let natives = wanted.iter().filter_map(|(wish, _)| match &wish.subject {
+        Subject::Tunable(slot) if moved(slot) => Some(slot),
+        _ => None,
+    });
+    let of = |slot: &Slot| {
+        let made_of = |setting: &&Setting| engine.backend.provision(**setting).slots().contains(slot);
+        Setting::ALL.iter().filter(made_of).copied().collect::<Vec<_>>()
+    };
+    let settings: BTreeSet<Setting> = natives.flat_map(of).collect();
+    let said = settings.into_iter().flat_map(|setting| {
+        let found = engine.backend.assess(setting, &view);
+        let effective = found.effective;
+        found.cautions.into_iter().map(move |caution| format!("{setting} will be {effective}: {caution}"))
+    });
+    said.collect()
 }
 
 /// Refuses what cannot be taken back at run time, unless that was accepted.

@@ -1,5 +1,7 @@
 //! Requirements held against readings.
 
+use std::collections::BTreeSet;
+
 use tune_host::{Backend, Host, Provision};
 use tune_model::finding::{Finding, TunableState};
 use tune_model::reading::{Layer, Reading, Readings, Unread};
@@ -60,7 +62,7 @@ fn finding(backend: &dyn Backend, host: &dyn Host, wish: &Wish, readings: &Readi
         wanted: wish.runtime.clone(),
         effective: Effective::Unknown(String::new()),
         boot_effective: Effective::Unknown(String::new()),
-        tunables: states(&slots, readings),
+        tunables: states(backend, &wish.subject, readings),
         mutability: first.map(|tunable| subject::mutability(backend, readings, tunable)),
         takes_hold: first.map(|tunable| backend.behaviour(tunable).1),
         why: wish.why.clone(),
@@ -175,10 +177,13 @@ fn missing(reading: &Reading) -> Option<String> {
     }
 }
 
-fn states(slots: &[Slot], readings: &Readings) -> Vec<TunableState> {
-    let mut names: Vec<&str> = slots.iter().map(|slot| slot.tunable.as_str()).collect();
-    names.dedup();
-    names.into_iter().filter_map(|name| Some(state(name, readings.get(name)?))).collect()
+/// Shows the tunables that a subject is made of, and those that make it what it is.
+fn states(backend: &dyn Backend, subject: &Subject, readings: &Readings) -> Vec<TunableState> {
+    let slots = subject::slots(backend, subject).into_iter().map(|slot| slot.tunable);
+    let decisive = subject::decisive(backend, subject, &View::layer(readings, Layer::Runtime));
+    let mut seen = BTreeSet::new();
+    let names: Vec<String> = slots.chain(decisive).filter(|name| seen.insert(name.clone())).collect();
+    names.iter().filter_map(|name| Some(state(name, readings.get(name)?))).collect()
 }
 
 /// Returns a reading as findings show it.

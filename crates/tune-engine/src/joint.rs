@@ -63,7 +63,7 @@ impl Joined<'_> {
     }
 }
 
-/// Returns `touched` and every claimed subject that is made of the same slots, however far that goes.
+/// Returns `touched` and every claimed subject that depends on the same tunables, however far that goes.
 pub(crate) fn entangled(
     backend: &dyn Backend,
     holdings: &BTreeMap<Slot, Holding>,
@@ -71,10 +71,13 @@ pub(crate) fn entangled(
 ) -> BTreeSet<Subject> {
     let mut found = touched.clone();
     loop {
-        let slots: BTreeSet<Slot> =
-            found.iter().flat_map(|subject| subject::slots(backend, subject)).collect();
-        let shared = holdings.iter().filter(|(slot, _)| slots.contains(slot));
-        let more = shared.flat_map(|(_, holding)| &holding.claims).map(|claim| claim.subject.clone());
+        let names: BTreeSet<String> =
+            found.iter().flat_map(|subject| subject::tunables(backend, subject)).collect();
+        let claims = holdings.values().flat_map(|holding| &holding.claims);
+        let subjects: BTreeSet<&Subject> = claims.map(|claim| &claim.subject).collect();
+        let depends =
+            |subject: &&&Subject| subject::tunables(backend, subject).iter().any(|name| names.contains(name));
+        let more: Vec<Subject> = subjects.iter().filter(depends).map(|subject| (*subject).clone()).collect();
         let before = found.len();
         found.extend(more);
         if found.len() == before {
@@ -86,7 +89,8 @@ pub(crate) fn entangled(
 /// Solves the claims of a layer for the subjects that are touched and lays the values over `view`; `keep` are values
 /// that stay where they satisfy the bounds and what is there does not.
 ///
-/// Native claims come first and settings are solved around them; that all of them hold is judged at the end.
+/// Native claims come first and settings are solved around them. Solving one can put another out of its bounds, so it is
+/// gone through again; that all of them hold is judged at the end.
 pub(crate) fn solve(
     backend: &dyn Backend,
     holdings: &BTreeMap<Slot, Holding>,
@@ -96,9 +100,34 @@ pub(crate) fn solve(
 ) -> Vec<Refusal> {
     let mut joined = by_subject(holdings);
     joined.retain(|joined| touched.contains(&joined.subject));
-    let solved = joined.iter().map(|joined| solve_one(backend, joined, view, keep));
-    let refusals: Vec<Refusal> = solved.filter_map(Result::err).collect();
-    if refusals.is_empty() { disturbed(backend, &joined, view) } else { refusals }
+    joined.sort_by_key(|joined| std::cmp::Reverse(dependents(backend, joined, holdings)));
+    joined.sort_by_key(|joined| matches!(joined.subject, Subject::Setting(_)));
+    let mut refusals = Vec::new();
+    for _ in 0..ROUNDS {
+        let solved = joined.iter().map(|joined| solve_one(backend, joined, view, keep));
+        refusals = solved.filter_map(Result::err).collect();
+        if !refusals.is_empty() || disturbed(backend, &joined, view).is_empty() {
+            return refusals;
+        }
+    }
+    refusals.extend(disturbed(backend, &joined, view));
+    refusals
+}
+
+/// How often the claims are gone through: each time one more is solved for good.
+const ROUNDS: usize = 3;
+
+/// Returns how many other claimed subjects depend on what a subject is made of: those are solved behind it.
+fn dependents(backend: &dyn Backend, joined: &Joined<'_>, holdings: &BTreeMap<Slot, Holding>) -> usize {
+    let own = subject::slots(backend, &joined.subject);
+    let claims = holdings.values().flat_map(|holding| &holding.claims);
+    let subjects: BTreeSet<&Subject> = claims.map(|claim| &claim.subject).collect();
+    let depends = |subject: &&&Subject| {
+        let made_of = subject::slots(backend, subject);
+        let names = subject::tunables(backend, subject);
+        own.iter().any(|slot| !made_of.contains(slot) && names.contains(&slot.tunable))
+    };
+    subjects.iter().filter(depends).count()
 }
 
 fn solve_one(
@@ -135,11 +164,10 @@ fn disturbed(backend: &dyn Backend, joined: &[Joined<'_>], view: &View<'_>) -> V
     let holds = |joined: &&Joined<'_>| {
         joined.limits().is_ok_and(|limits| joined.judge(backend, &limits, view) != Verdict::NotMet)
     };
-    let slots = |joined: &Joined<'_>| subject::slots(backend, &joined.subject);
     let shares = |one: &Joined<'_>, other: &Joined<'_>| {
-        let slots = slots(one);
+        let names = subject::tunables(backend, &one.subject);
         one.subject != other.subject
-            && subject::slots(backend, &other.subject).iter().any(|slot| slots.contains(slot))
+            && subject::tunables(backend, &other.subject).iter().any(|name| names.contains(name))
     };
     let found = joined.iter().filter(|joined| !holds(joined)).map(|joined_one| {
         let others: Vec<_> = joined.iter().filter(|other| shares(joined_one, other)).collect();

@@ -51,7 +51,7 @@ impl std::fmt::Debug for Engine<'_> {
 }
 
 /// The systems that [`backend_for`] knows.
-pub const SYSTEMS: &[System] = &[System::Linux];
+pub const SYSTEMS: &[System] = &[System::Linux, System::FreeBsd];
 
 /// Returns the backend that knows a host's system, if any does.
 #[must_use]
@@ -66,17 +66,19 @@ impl Engine<'_> {
     /// Returns the name under which claims of the host's scope are kept.
     #[must_use]
     pub fn scope_name(&self) -> String {
-        match self.host.namespace() {
-            Some(namespace) => format!("netns:{}:{}", namespace.device, namespace.inode),
-            None => HOST.to_owned(),
+        match (self.host.namespace(), self.backend.jail(self.host)) {
+            (Some(namespace), _) => format!("netns:{}:{}", namespace.device, namespace.inode),
+            (None, Some(jail)) => format!("jail:{jail}"),
+            (None, None) => HOST.to_owned(),
         }
     }
 
     /// Returns the name under which claims on the next boot are kept: the boot files are those that the process sees,
-    /// whatever its network namespace is.
+    /// whatever its network namespace is; a jail has its own.
     fn boot_scope_name(&self) -> String {
         match self.host.scope() {
             Scope::Namespace(_) => self.scope_name(),
+            _ if self.backend.jail(self.host).is_some() => self.scope_name(),
             _ => HOST.to_owned(),
         }
     }

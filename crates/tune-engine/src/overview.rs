@@ -80,11 +80,17 @@ impl Engine<'_> {
             return fixed(subject, &Effective::Exact(value));
         }
         let slots = subject::slots(self.backend, subject);
+        let next = View::layer(readings, Layer::Boot);
+        let decisive = subject::decisive(self.backend, subject, &next);
         let mut names: Vec<&str> = slots.iter().map(|slot| slot.tunable.as_str()).collect();
-        names.dedup();
+        names.extend(decisive.iter().map(String::as_str));
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(*name));
         let found: Vec<_> = names.iter().filter_map(|name| Some((*name, readings.get(*name)?))).collect();
         let live = subject::assess(self.backend, subject, &View::layer(readings, Layer::Runtime));
-        let boot = subject::assess(self.backend, subject, &View::layer(readings, Layer::Boot));
+        let boot = subject::assess(self.backend, subject, &next);
+        let deciding: Vec<_> =
+            found.iter().filter(|(name, _)| decisive.iter().any(|one| one == name)).copied().collect();
         let default = subject::assess(self.backend, subject, &View::default(readings)).effective;
         let image = matches!(self.host.scope(), Scope::Image(_));
         let has_boot = self.backend.has_boot_layer(self.host);
@@ -96,7 +102,7 @@ impl Engine<'_> {
             now: (!image && !slots.is_empty()).then_some(live.effective),
             next: (has_boot && !slots.is_empty()).then_some(boot.effective),
             default: Some(default).filter(|value| !matches!(value, Effective::Unknown(_))),
-            decided: if has_boot { decided(&found) } else { Decided::Nothing },
+            decided: if has_boot { decided(&deciding) } else { Decided::Nothing },
             tunables: found.iter().map(|(name, reading)| state(name, reading)).collect(),
             mutability: slots.first().map(|slot| subject::mutability(self.backend, readings, &slot.tunable)),
             out_of_scope: found.iter().find_map(|(_, reading)| reading.out_of_scope.clone()),

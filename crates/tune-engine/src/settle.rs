@@ -397,10 +397,16 @@ impl Settlement<'_> {
         for edited in &found.edited {
             let path = edited.path.display();
             if self.foreign_is_refused {
+                let known = self.before.files.contains_key(&edited.path);
+                let what = if known {
+                    "was changed by somebody else since tune wrote it"
+                } else {
+                    "holds what this state directory does not know of"
+                };
                 settled.refusals.push(Refusal {
                     kind: RefusalKind::ForeignEdit,
                     subject: None,
-                    message: format!("{path} was changed by somebody else since tune wrote it"),
+                    message: format!("{path} {what}"),
                     hints: vec![
                         format!("move what was added to a file of its own, and restore {path}"),
                         "or let tune write it anew: --overwrite-foreign".to_owned(),
@@ -444,7 +450,7 @@ impl Settlement<'_> {
             }
             let mut hints = vec![
                 "change the running kernel only: --runtime-only".to_owned(),
-                "or leave that line and go on: --accept-override".to_owned(),
+                "or go on all the same: --accept-override".to_owned(),
             ];
             if lost.can_take_over {
                 hints.insert(0, "let tune comment that line out, reversibly: --take-over".to_owned());
@@ -461,7 +467,7 @@ impl Settlement<'_> {
 
 fn overridden(lost: &Override) -> String {
     if let Some(doubt) = &lost.doubt {
-        return format!("{}: what the next boot makes it cannot be told: {doubt}", lost.slot);
+        return format!("{}: that the next boot makes it so cannot be said: {doubt}", lost.slot);
     }
     let line = lost.place.as_ref().map_or_else(|| "another setting".to_owned(), ToString::to_string);
     let text = lost.text.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();

@@ -120,6 +120,14 @@ pub fn tunables(backend: &dyn Backend, subject: &Subject) -> Vec<String> {
     slots.into_iter().map(|slot| slot.tunable).chain(others).collect()
 }
 
+/// Returns the tunables that make a subject what it amounts to in a view.
+pub fn decisive(backend: &dyn Backend, subject: &Subject, view: &View<'_>) -> Vec<String> {
+    match subject {
+        Subject::Setting(setting) => backend.decisive(*setting, view),
+        Subject::Tunable(slot) => vec![slot.tunable.clone()],
+    }
+}
+
 /// Returns when a tunable can be changed: as the kernel says, else as the catalog does.
 pub fn mutability(backend: &dyn Backend, readings: &Readings, tunable: &str) -> Mutability {
     let said = readings.get(tunable).and_then(|reading| reading.mutability);

@@ -63,6 +63,14 @@ impl Backend for FreeBsd {
         settings::provision(setting)
     }
 
+    fn decisive(&self, setting: Setting, values: &dyn Values) -> Vec<String> {
+        let names = match setting {
+            Setting::FinWait2Timeout => fin_wait_2::decisive(values),
+            _ => return self.provision(setting).slots().iter().map(|slot| slot.tunable.clone()).collect(),
+        };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn depends_on(&self, slot: &Slot) -> Vec<String> {
         let related = RELATED.iter().filter(|together| together.contains(&slot.tunable.as_str()));
         related.copied().flatten().map(|name| (*name).to_owned()).collect()
@@ -161,6 +169,10 @@ impl Backend for FreeBsd {
 
     fn may_do(&self, effect: &Effect) -> bool {
         permitted::may_do(effect)
+    }
+
+    fn jail(&self, host: &dyn Host) -> Option<String> {
+        self.jailed().then(|| host.identity().host_name.unwrap_or_default())
     }
 
     fn has_boot_layer(&self, _host: &dyn Host) -> bool {

@@ -40,6 +40,8 @@ struct Start<'a> {
     ground: &'a Ground,
 }
 
+/// The clock that leaves it to the kernel.
+pub(crate) const HZ_AUTOMATIC: i128 = -1;
 const CLUSTER: i128 = 2048;
 const MBUF: i128 = 256;
 const JUMBO_9: i128 = 9216;
@@ -102,7 +104,7 @@ impl Start<'_> {
             "maxfiles*9/10" => said.or_else(|| Some(self.named("kern.maxfiles")? / 10 * 9)),
             "maxsockets" => Some(said.unwrap_or(0).max(self.named("kern.maxfiles")?)),
             "maxtcptw" => positive(said).or_else(|| self.time_wait()),
-            "hz" => said.or_else(|| self.ground.virtual_machine.map(|guest| if guest { 100 } else { 1000 })),
+            "hz" => self.clock(said),
             "syncache-cachelimit" => positive(said).or_else(|| {
                 let entries = |name| self.named(name);
                 let all = entries("net.inet.tcp.syncache.hashsize")?
@@ -114,6 +116,14 @@ impl Start<'_> {
                 .or_else(|| Some(above(self.named("kern.ipc.maxsockets")? / 4))),
             _ => said,
         }
+    }
+
+    fn clock(&self, said: Option<i128>) -> Option<i128> {
+        const SLOWEST: i128 = 8;
+        const FASTEST: i128 = 137_438;
+        let automatic = || self.ground.virtual_machine.map(|guest| if guest { 100 } else { 1000 });
+        let hz = said.filter(|said| *said != HZ_AUTOMATIC).or_else(automatic)?;
+        Some(hz.clamp(SLOWEST, FASTEST))
     }
 
     fn pages(&self) -> Option<i128> {

@@ -17,6 +17,14 @@ pub(crate) fn assess(values: &dyn Values, hz: i128) -> Assessment {
     Assessment { effective, cautions }
 }
 
+/// Returns the tunables that the life comes from as things stand.
+pub(crate) fn decisive(values: &dyn Values) -> &'static [&'static str] {
+    match values.integer(RECYCLE, 0) {
+        Ok(0) => &[PROBES, INTERVAL, RECYCLE],
+        _ => &[TIMEOUT, RECYCLE],
+    }
+}
+
 fn life(values: &dyn Values, hz: i128, cautions: &mut Vec<String>) -> Result<Effective, Unread> {
     let timeout = values.integer(TIMEOUT, 0)?;
     if values.integer(RECYCLE, 0)? != 0 {

@@ -66,11 +66,20 @@ pub(crate) fn store(row: &Tunable, written: i128, hz: i128) -> Kept {
         };
     }
     let Some((low, high)) = row.accepted_in(None) else { return Kept::As(written) };
+    let high = unbounded(row, high);
     match row.outside {
         _ if (low..=high).contains(&written) => Kept::As(written),
         Outside::Refused => Kept::Refused(format!("the kernel takes {low} to {high}")),
         Outside::Clamped => Kept::As(written.clamp(low, high)),
         Outside::Ignored => Kept::Ignored,
+    }
+}
+
+/// Returns the end of what a tunable takes: the catalog cannot write numbers above those of 63 bits.
+fn unbounded(row: &Tunable, high: i128) -> i128 {
+    match row.kernel_type {
+        Some(kind) if high == i128::from(i64::MAX) => kind.range().1,
+        _ => high,
     }
 }
 
@@ -184,6 +193,13 @@ mod tests {
             );
         }
         assert_eq!((tick(100), tick(1000), tick(128), tick(250), tick(2000)), (10, 1, 125, 4, 1));
+    }
+
+    /// `sysctl kern.ipc.maxsockbuf=-1` on a running kernel.
+    #[test]
+    fn a_limit_without_end_takes_every_number_of_its_type() {
+        let most = i128::from(u64::MAX);
+        assert_eq!(write(row("kern.ipc.maxsockbuf"), most, &values(&[]), 100), Kept::As(most));
     }
 
     /// As a kernel with 2 GiB answered.

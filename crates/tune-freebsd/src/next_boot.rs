@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use tune_host::{Description, Files, Host, Overlay};
+use tune_host::{Description, Files, Host, Overlay, Scope};
 use tune_model::claim::ScopeClaims;
 use tune_model::{Catalog, System};
 
 pub(crate) use crate::boot::Predicted;
 use crate::boot::{self, Future, Jail, Setup, Sources};
 use crate::defaults::Ground;
+use crate::ground::absent;
 use crate::permitted::{BLOCK_FILE, LOADER_FILE, is_native};
 
 /// Which reading of the boot files is meant.
@@ -69,7 +70,11 @@ pub(crate) fn setup<'a, 'n>(
     let rows: BTreeMap<_, _> = catalog.iter().map(|row| (row.name.as_str(), row)).collect();
     let unknown: BTreeSet<&str> =
         names.map(boot::canonical).filter(|name| !rows.contains_key(name) && is_native(name)).collect();
-    Setup { rows, ground, jail, said: describe(host, unknown) }
+    let image = matches!(host.scope(), Scope::Image(_));
+    let gone = catalog.iter().filter(|_| image);
+    let absent = gone.filter_map(|row| Some((row.name.as_str(), absent(row, ground)?))).collect();
+    let booted_with = (jail == Jail::None).then(|| boot::booted_with(host.files(), ground)).flatten();
+    Setup { rows, ground, jail, said: describe(host, unknown), absent, booted_with }
 }
 
 fn describe(host: &dyn Host, names: BTreeSet<&str>) -> BTreeMap<String, Description> {

@@ -106,14 +106,14 @@ fn only_block_differs(before: Option<&FileImage>, after: Option<&FileImage>) -> 
     only_settings_differ(&before, &after, sets_ours)
 }
 
-/// Returns a file without its block; `None` where that holds what it may not, or where it is no block.
+/// Returns a file without its block, or without marks that make none; `None` where the block holds what it may not.
 fn outside(image: Option<&FileImage>) -> Option<Vec<u8>> {
     let Some(image) = image else { return Some(Vec::new()) };
     let content = &image.content.0;
-    if let Some(found) = boot::find(content).ok()?
-        && !is_plain_sysctl(&content[found.range])
-    {
-        return None;
+    match boot::find(content) {
+        Ok(Some(found)) if !is_plain_sysctl(&content[found.range.clone()]) => return None,
+        Err(_) => return Some(boot::unmarked(content)),
+        Ok(_) => {}
     }
     Some(boot::without(content).ok()?.unwrap_or_default())
 }

@@ -219,6 +219,9 @@ impl Draft<'_> {
         if self.changed.is_empty() {
             return;
         }
+        let slots = self.change.before.boot.keys().chain(self.change.claims.boot.keys());
+        let ours: BTreeSet<&str> = slots.map(|slot| slot.tunable.as_str()).collect();
+        let mut following = Vec::new();
         for (tunable, reading) in readings {
             let before = reading.boot.as_ref().ok().cloned();
             let after = future.predict(tunable).text.ok();
@@ -226,15 +229,24 @@ impl Draft<'_> {
                 (Some(before), Some(after)) => same_value(before, after),
                 (before, after) => before == after,
             };
-            if !same {
-                let scope = format!("boot:{}", Home::of(tunable).path());
+            if same {
+                continue;
+            }
+            if ours.contains(tunable.as_str()) {
+                let source = future.predict(tunable).source.map(|place| place.file.display().to_string());
+                let scope = format!("boot:{}", source.as_deref().unwrap_or(Home::of(tunable).path()));
                 self.out.changes.push(tune_model::plan::Change {
                     key: tunable.clone(),
                     before,
                     after,
                     scope,
                 });
+            } else if let (Some(before), Some(after)) = (before, after) {
+                following.push(format!("{tunable} {before} -> {after}"));
             }
+        }
+        if !following.is_empty() {
+            self.out.warnings.push(format!("at the next boot follows from it: {}", following.join(", ")));
         }
     }
 

@@ -11,6 +11,7 @@ use tune_model::{Catalog, System, Tunable};
 
 use crate::boot::Jail;
 use crate::defaults::{Ground, Handed, at_start, next_power_of_two, number_of};
+use crate::ground::{absent, removed};
 use crate::next_boot::{NextBoot, Predicted, Which};
 
 struct Reader<'a> {
@@ -45,6 +46,7 @@ impl Reader<'_> {
         described: Option<Description>,
     ) -> Reading {
         let row = Catalog::of(System::FreeBsd).get(name);
+        let text = self.on_this_release(row, text);
         let gone = matches!(text, Err(ReadError::Missing(_))).then(|| self.missing(name, row));
         let default =
             row.filter(|_| gone.is_none()).and_then(|row| at_start(row, &Handed::new(), self.ground));
@@ -106,6 +108,20 @@ impl Reader<'_> {
         }
     }
 
+    /// Where nothing is live, the release tells what its kernel has.
+    fn on_this_release(
+        &self,
+        row: Option<&Tunable>,
+        text: Result<String, ReadError>,
+    ) -> Result<String, ReadError> {
+        match text {
+            Err(ReadError::NotLive(name)) if row.is_some_and(|row| absent(row, self.ground).is_some()) => {
+                Err(ReadError::Missing(name))
+            }
+            text => text,
+        }
+    }
+
     fn unread(&self, error: &ReadError, row: Option<&Tunable>) -> Unread {
         match error {
             ReadError::Missing(name) => Unread::Missing(self.missing(name, row)),
@@ -116,19 +132,14 @@ impl Reader<'_> {
     }
 
     fn missing(&self, name: &str, row: Option<&Tunable>) -> String {
-        let release = self.host.identity().release.unwrap_or_default();
-        let known = |release: &Option<String>| release.clone().zip(self.ground.release);
-        match row {
-            Some(Tunable { until: Some(until), .. }) => format!("{name} was removed after FreeBSD {until}"),
-            Some(Tunable { since, .. })
-                if known(since).is_some_and(|(since, this)| number_of(&since) > Some(this)) =>
-            {
-                format!(
-                    "{name} is there since FreeBSD {}, and this is {release}",
-                    since.clone().unwrap_or_default()
-                )
+        let absent = row.and_then(|row| absent(row, self.ground));
+        match (absent, row.and_then(|row| row.until.as_deref())) {
+            (Some(absent), _) => absent,
+            (None, Some(until)) => removed(name, until),
+            (None, None) => {
+                let release = self.host.identity().release.unwrap_or_default();
+                format!("this kernel ({release}) has no {name}")
             }
-            _ => format!("this kernel ({release}) has no {name}"),
         }
     }
 }

@@ -189,6 +189,13 @@ pub trait Backend {
     /// Returns how it provides a setting.
     fn provision(&self, setting: Setting) -> Provision;
 
+    /// Returns the tunables that make a setting what it amounts to, given these values; others of its slots have no
+    /// effect just now.
+    fn decisive(&self, setting: Setting, values: &dyn Values) -> Vec<String> {
+        let _ = values;
+        self.provision(setting).slots().iter().map(|slot| slot.tunable.clone()).collect()
+    }
+
     /// Returns the other tunables that a slot's effect depends on: those that have to be read with it.
     fn depends_on(&self, slot: &Slot) -> Vec<String> {
         let _ = slot;
@@ -283,6 +290,12 @@ pub trait Backend {
 
     /// Tells whether an effect is one that this system's plans can contain; journals are not trusted.
     fn may_do(&self, effect: &Effect) -> bool;
+
+    /// Returns the name of the jail that is looked at from inside: what is held there is not the host's.
+    fn jail(&self, host: &dyn Host) -> Option<String> {
+        let _ = host;
+        None
+    }
 
     /// Tells whether the boot layer exists in the host's scope.
     fn has_boot_layer(&self, host: &dyn Host) -> bool;

@@ -10,6 +10,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{SysconfVar, chdir, close, dup2_stdout, setsid, sysconf};
 
+use crate::files::plain;
+
 /// What a detached process says when nothing that happens to the login reaches it any more.
 const READY: &[u8] = b"detached\n";
 /// How long it may take to say so.
@@ -31,7 +33,7 @@ impl Detached {
     pub fn start(arguments: &mut Command) -> io::Result<Self> {
         let child =
             arguments.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut started = Self(child.spawn()?);
+        let mut started = Self(child.spawn().map_err(|error| Error::new(error.kind(), plain(&error)))?);
         match started.wait_until_ready() {
             Ok(()) => Ok(started),
             Err(error) => {

@@ -202,6 +202,16 @@ pub trait Host {
     /// Tells for each tunable whether the caller could write it, without writing.
     fn writable_tunables(&self, names: &[&str]) -> Vec<Result<(), WriteError>>;
 
+    /// Tells for each file whether the caller could replace it, as far as can be told without writing.
+    ///
+    /// # Errors
+    ///
+    /// Any [`FileError`]; the first.
+    fn replaceable_files(&self, paths: &[&Path]) -> Result<(), FileError> {
+        let _ = paths;
+        Ok(())
+    }
+
     /// Returns a regular file with mode, owner and extended attributes, or `None` where there is nothing.
     ///
     /// # Errors

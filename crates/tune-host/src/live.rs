@@ -193,6 +193,21 @@ impl Host for LiveHost {
         })
     }
 
+    fn replaceable_files(&self, paths: &[&Path]) -> Result<(), FileError> {
+        paths.iter().try_for_each(|path| {
+            // A directory that is not there yet is made first.
+            let Ok(real) = self.locate(path) else { return Ok(()) };
+            match replace::may_replace(&real) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                    Err(FileError::Denied((*path).to_owned()))
+                }
+                Err(error) => Err(write_error(path, &error)),
+                Ok(()) => Ok(()),
+            }
+        })
+    }
+
     fn file_image(&self, path: &Path) -> Result<Option<FileImage>, FileError> {
         match self.locate(path) {
             Err(FileError::Missing(_)) => Ok(None),

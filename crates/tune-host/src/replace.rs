@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{AccessFlags, access};
 use tune_model::plan::{Bytes, FileImage};
 
 use crate::sys;
@@ -59,6 +60,12 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(MODE)).inspect_err(|_| {
         let _ = fs::remove_dir(path);
     })
+}
+
+/// Asks whether the directory of `path` can be written, which is what replacing takes.
+pub(crate) fn may_replace(path: &Path) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    Ok(access(directory, AccessFlags::W_OK | AccessFlags::X_OK)?)
 }
 
 /// Makes the directory entry of `path` durable.

@@ -203,7 +203,12 @@ impl RunReport {
     /// Returns the command that takes it back, where there is something to take back.
     #[must_use]
     pub fn undo(&self) -> Option<String> {
-        let applied = matches!(self.plan.command, Command::Apply | Command::Confirm) && self.changed();
+        let applied = match self.plan.command {
+            Command::Apply => self.changed(),
+            // Of one that failed nothing is held.
+            Command::Confirm => self.changed() && !self.failed(),
+            Command::Off | Command::Rollback => false,
+        };
         let id = self.outcome.transaction.filter(|_| applied)?;
         Some(format!("tune rollback {id}{}{}", root_option(&self.plan.host.scope), self.state_option()))
     }

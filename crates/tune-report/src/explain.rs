@@ -271,6 +271,7 @@ fn facts(page: &mut Page, tunable: &TunableExplained) {
     page.item(INDENT, "a change reaches:", tunable.takes_hold.words());
     let scope = match (tunable.scope, &tunable.netns_since) {
         ("host", _) => "the whole host".to_owned(),
+        ("vnet", _) => "each network stack by itself: the host's, and that of each VNET jail".to_owned(),
         (_, Some(since)) => format!("each network namespace by itself, since {since}"),
         (_, None) => "each network namespace by itself".to_owned(),
     };

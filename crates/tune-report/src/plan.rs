@@ -66,10 +66,12 @@ pub struct PlanReport {
 
 impl PlanReport {
     /// Returns the exit status of a dry run. For `apply`: 2 where the host differs from what is wanted or the plan would
-    /// change it, else 1 where something could not be read, else 0. For the others 0.
+    /// change it, else 1 where something could not be read, else 0. For the others 2 where somebody else's changes would be left,
+    /// else 0.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match (self.command, verdict::exit_status(&self.plan.findings)) {
+            (Command::Off | Command::Rollback, _) if !self.plan.conflicts.is_empty() => verdict::EXIT_DIFFERS,
             (Command::Off | Command::Rollback | Command::Confirm, _) => verdict::EXIT_MET,
             (Command::Apply, verdict::EXIT_MET) if self.would_change() => verdict::EXIT_DIFFERS,
             (Command::Apply, status) => status,

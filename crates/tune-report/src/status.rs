@@ -104,13 +104,14 @@ impl Waiting {
                 format!("transaction {id} ({action}) is overdue for confirmation: undo it with tune recover")
             }
             (TransactionState::AwaitingConfirmation, false, deadline) => {
-                let until = deadline.map(|until| format!(" at {until}")).unwrap_or_default();
-                let left =
-                    self.left_ms.map(|left| format!(" in {}", whole_seconds(left))).unwrap_or_default();
-                format!("transaction {id} ({action}) is undone{left}{until} unless tune confirm keeps it")
+                let at = deadline.map(|deadline| format!("at {deadline}"));
+                let left = self.left_ms.map(|left| format!("in {}", whole_seconds(left)));
+                let when: Vec<_> = left.into_iter().chain(at).collect();
+                let when = when.join(", ");
+                format!("transaction {id} ({action}) is undone {when} unless tune confirm keeps it")
             }
             (TransactionState::AwaitingReboot, ..) => {
-                format!("transaction {id} ({action}) is complete after the next reboot")
+                format!("what taking transaction {id} ({action}) back left is gone after the next reboot")
             }
             (TransactionState::Open, ..) => {
                 format!("transaction {id} ({action}) is running, or was interrupted: see tune recover")
@@ -342,7 +343,7 @@ next: tune audit PROFILE compares them with a profile; tune profile list shows
         let mut waiting = Waiting::new(awaiting(), Duration::from_millis(909_100));
         assert_eq!(
             waiting.sentence(),
-            "transaction 3 (apply web-server) is undone in 91s at 2026-11-22T03:06:05Z unless tune confirm keeps it"
+            "transaction 3 (apply web-server) is undone in 91s, at 2026-11-22T03:06:05Z unless tune confirm keeps it"
         );
         assert!(!waiting.overdue);
         waiting.left_ms = None;

@@ -79,6 +79,7 @@ impl Locked<'_> {
             claims: StepResult::NotReached,
             conflicts: Vec::new(),
             stuck: Vec::new(),
+            stay: 0,
             overwrite: false,
         };
         Ok(match task.until {

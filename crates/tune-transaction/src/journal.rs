@@ -2,16 +2,15 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tune_model::plan::{Bytes, Conflict, Step};
 use tune_model::transaction::{Entry, TransactionState};
 
-use crate::clock::Deadline;
 use crate::disk::{self, Directory, PRIVATE};
 use crate::error::StateError;
 use crate::line;
+use crate::pause::Pause;
 
 /// The format of journals.
 pub(crate) const FORMAT: &str = "tune.journal/1";
@@ -48,14 +47,6 @@ pub(crate) struct Ending {
     /// The boot whose end completes that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until_end_of: Option<String>,
-}
-
-/// Where a transaction waits for a confirmation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pause {
-    #[serde(flatten)]
-    pub(crate) deadline: Deadline,
-    pub(crate) changed: String,
 }
 
 /// A line of a journal after the first.
@@ -117,55 +108,7 @@ pub(crate) struct Story {
     /// Where it waits, unless it has gone on from there.
     pub(crate) waits: Option<Pause>,
     /// The length of the intact lines, and the check of the last.
-    end: (u64, String),
-}
-
-/// How a transaction without an end stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It is running, or was interrupted.
-    Interrupted,
-    /// It can still be confirmed, for this long.
-    Waits(Duration),
-    /// It was not confirmed in time.
-    Overdue,
-    /// It was not confirmed before the machine was restarted.
-    Restarted,
-}
-
-impl Story {
-    /// Returns how many bytes of the journal count.
-    pub(crate) const fn length(&self) -> u64 {
-        self.end.0
-    }
-
-    /// Tells how it stands without an end, in the boot `boot_id` when the machine has been running for `uptime`.
-    pub(crate) fn standing(&self, boot_id: &str, uptime: Duration) -> Standing {
-        let Some(pause) = &self.waits else { return Standing::Interrupted };
-        match pause.deadline.left(uptime) {
-            _ if self.intent.header.boot_id != boot_id => Standing::Restarted,
-            Duration::ZERO => Standing::Overdue,
-            left => Standing::Waits(left),
-        }
-    }
-
-    /// Returns what the history shows while it waits: what was tried out, and until when.
-    pub(crate) fn shown_waiting(&self) -> Option<Entry> {
-        let Header { entry, boot_id, .. } = &self.intent.header;
-        self.waits.as_ref().map(|pause| shown_waiting(entry, boot_id, pause))
-    }
-}
-
-/// Returns the line of the history for a transaction that waits. What waits with it is not changed yet.
-pub(crate) fn shown_waiting(open: &Entry, boot_id: &str, pause: &Pause) -> Entry {
-    let mut entry = open.clone();
-    entry.state = TransactionState::AwaitingConfirmation;
-    entry.changed.clone_from(&pause.changed);
-    entry.changes.retain(|change| change.scope == "runtime");
-    entry.until_end_of = Some(boot_id.to_owned());
-    entry.deadline = Some(pause.deadline.text.clone());
-    entry.deadline_uptime_ms = Some(pause.deadline.uptime_ms);
-    entry
+    pub(crate) end: (u64, String),
 }
 
 /// What reading a journal gives.

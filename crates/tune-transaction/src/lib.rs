@@ -21,7 +21,8 @@
 //! **Journal.** The first line has `format`, `boot_id` and the members of [`tune_model::transaction::Entry`]. Then, each
 //! with a member `record`: `step` for each step with its undo, `claims` (the bytes before and after), `ready` (the number
 //! of steps); then `begin`, `done`, `failed`, `undo-begin`, `undone`, `stuck` with the `index` of a step, counted from 0
-//! (the active list comes after the last); then `end` with `state`, `changed`, `conflicts`, `note` and, for a rollback,
+//! (the active list comes after the last), and `await` with `deadline`, `deadline_uptime_ms` and `changed` where what comes
+//! next waits for a confirmation; then `end` with `state`, `changed`, `conflicts`, `note` and, for a rollback,
 //! `taken_back`, the state of the other transaction. Each line ends in `check`: 16 hexadecimal digits of the SHA-256 of
 //! the check before and the line up to there.
 //!
@@ -51,6 +52,21 @@
 //! A last line that is torn is dropped, after a restart all from the first torn line on: nothing after it was durable.
 //! Any other damage is an error that names file and line, and a newer format is one too; nothing is then touched.
 //!
+//! # Trials
+//!
+//! A transaction that is tried out ([`Locked::try_out`]) stops before the first step that is not of the running kernel, or
+//! before the active list. `await` is made durable and shown in the history, with the boot and the milliseconds since its
+//! start, so that whoever may read the history can tell how much time is left whatever happens to the wall clock. What
+//! follows is decided by the first to come:
+//!
+//! - [`Locked::confirm`] in time: what was left is compared with the running kernel, the history shows the transaction as
+//!   open again, and it goes on with 3. Whatever fails is taken back, all of it.
+//! - [`Locked::revoke`], or the first [`Locked::recover`] after the deadline: it is taken back.
+//! - Another boot: the live values are gone with the one before, and recovery closes the books.
+//!
+//! Until then recovery is [`RecoverError::Awaiting`], so that nobody else changes anything. A confirmation that is killed
+//! after its first step is an interrupted transaction like any other.
+//!
 //! # Limits
 //!
 //! - Between the comparison and the write somebody else can change a value unseen; so can a change away and back.
@@ -74,6 +90,7 @@ mod history;
 mod journal;
 mod line;
 mod lock;
+mod pause;
 #[cfg(test)]
 mod real_tests;
 mod recover;

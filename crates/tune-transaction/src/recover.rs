@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use tune_model::plan::Conflict;
+use tune_model::plan::{Conflict, Step};
 use tune_model::reading::Layer;
 use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
 
 use crate::clock;
 use crate::disk::Directory;
+use crate::effect;
 use crate::error::{Awaiting, RecoverError, StateError};
 use crate::history::{self, Chain};
-use crate::journal::{self, Intent, Journal, Progress, Reading, Standing, Story};
+use crate::journal::{self, Intent, Journal, Progress, Reading, Story};
 use crate::lock::Locked;
+use crate::pause::Standing;
 use crate::run::{self, Run};
 use crate::store::CLAIMS;
 use crate::{Observer, Surroundings};
@@ -139,6 +141,7 @@ impl Locked<'_> {
                 Standing::Interrupted => Cause::Interrupted,
                 Standing::Overdue => Cause::Overdue,
                 Standing::Restarted => Cause::Restarted,
+                Standing::Waits(_) if is_put_back(surroundings, story) => Cause::Interrupted,
                 Standing::Waits(left) => return Err(self.leave_waiting(journals, story, left)?),
             };
             return self.take_back(surroundings, journals, story, cause).map(Some);
@@ -234,6 +237,7 @@ impl Locked<'_> {
             claims: result(&story.progress[intent.steps.len()], false),
             conflicts: Vec::new(),
             stuck: Vec::new(),
+            stay: 0,
             overwrite: false,
         })
     }
@@ -267,6 +271,15 @@ impl Locked<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells whether nothing is left of what waits: it was taken back, and the disk took no word of that.
+fn is_put_back(surroundings: &Surroundings<'_>, story: &Story) -> bool {
+    let steps = story.intent.steps.iter().zip(&story.progress);
+    let mut done = steps.filter(|(_, progress)| **progress == Progress::Touched).peekable();
+    let is_before =
+        |step: &Step| effect::look(surroundings.machine, &step.effect).is_ok_and(|shown| shown.before);
+    done.peek().is_some() && done.all(|(step, _)| is_before(step))
 }
 
 /// What is left alone has to be told, even when its end cannot be written down.

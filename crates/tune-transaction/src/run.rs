@@ -28,6 +28,8 @@ pub(crate) struct Run<'a> {
     pub(crate) conflicts: Vec<Conflict>,
     /// What could not be put back for another reason, and may be the next time.
     pub(crate) stuck: Vec<String>,
+    /// How many steps stay until the end of this boot, as was said before they were done.
+    pub(crate) stay: usize,
     /// Puts back also what somebody else has changed since.
     pub(crate) overwrite: bool,
 }
@@ -151,7 +153,10 @@ impl Run<'_> {
             Back::Stuck(reason) => {
                 match irreversible {
                     // It was said before, and trying again is of no use.
-                    Some(cause) => return StepResult::Stuck { reason: format!("{reason} ({cause})") },
+                    Some(cause) => {
+                        self.stay += 1;
+                        return StepResult::Stuck { reason: format!("{reason} ({cause})") };
+                    }
                     None => self.stuck.push(format!("{target}: {reason}")),
                 }
                 StepResult::Stuck { reason }
@@ -188,10 +193,10 @@ impl Run<'_> {
     /// Tells how the transaction stands after it was taken back; `clean` if all of it was.
     pub(crate) fn state_after_undo(&self, clean: TransactionState) -> TransactionState {
         let stuck = |result: &StepResult| matches!(result, StepResult::Stuck { .. });
-        if self.results.iter().any(stuck) || stuck(&self.claims) {
-            TransactionState::PartlyRolledBack
-        } else {
-            clean
+        match self.results.iter().chain([&self.claims]).filter(|result| stuck(result)).count() {
+            0 => clean,
+            left if left == self.stay => TransactionState::AwaitingReboot,
+            _ => TransactionState::PartlyRolledBack,
         }
     }
 
@@ -208,13 +213,15 @@ impl Run<'_> {
             true => reason.to_owned(),
             false => format!("{reason}; not put back: {stuck}; tune recover tries again"),
         };
+        let state = self.state_after_undo(clean);
         let ending = Ending {
-            state: self.state_after_undo(clean),
+            state,
             changed: clock::now(),
             conflicts: self.conflicts.clone(),
             note: Some(note),
             taken_back: None,
-            until_end_of: None,
+            until_end_of: (state == TransactionState::AwaitingReboot)
+                .then(|| self.intent.header.boot_id.clone()),
         };
         if stuck.is_empty() {
             self.seal(&ending)?;
@@ -314,6 +321,9 @@ pub(crate) fn closed(open: &Entry, ending: &Ending) -> Entry {
     entry.changed.clone_from(&ending.changed);
     entry.conflicts.extend(ending.conflicts.iter().cloned());
     entry.note.clone_from(&ending.note);
+    if ending.taken_back.is_none() {
+        entry.until_end_of.clone_from(&ending.until_end_of);
+    }
     match ending.state {
         TransactionState::Failed => entry.changes.clear(),
         // It was tried out in the running kernel only.

@@ -11,8 +11,9 @@ use crate::disk::Directory;
 use crate::effect;
 use crate::error::{ExecuteError, TrialError};
 use crate::execute::{self, Task};
-use crate::journal::{self, Pause, Reading, Record, Standing, Story};
+use crate::journal::{self, Reading, Record, Story};
 use crate::lock::Locked;
+use crate::pause::{Pause, Standing, shown_waiting};
 use crate::recover::{Cause, Recovered};
 use crate::run::{self, Run};
 use crate::{Observer, Surroundings};
@@ -174,7 +175,7 @@ fn pause(run: &mut Run<'_>, deadline: Deadline) -> Result<(), String> {
     let pause = Pause { deadline, changed: clock::now() };
     run.journal.commit(&Record::Await(pause.clone())).map_err(|error| error.to_string())?;
     let header = &run.intent.header;
-    let shown = journal::shown_waiting(&header.entry, &header.boot_id, &pause);
+    let shown = shown_waiting(&header.entry, &header.boot_id, &pause);
     if let Err(error) = run.store.record(&[shown]) {
         run.observer.notice(&format!("it awaits confirmation, but the history does not say so yet: {error}"));
     }
@@ -208,11 +209,11 @@ fn still_there(run: &Run<'_>) -> Result<(), String> {
             continue;
         }
         let shown = effect::look(run.surroundings.machine, &step.effect);
-        let shown = shown.map_err(|reason| format!("{tunable} cannot be checked: {reason}"))?;
+        let shown = shown.map_err(|reason| format!("cannot check {tunable}: {reason}"))?;
         if !shown.after {
             let (_, left) = effect::sides(&step.effect);
             return Err(format!(
-                "{tunable} was changed by somebody else meanwhile: it was {left}, now it is {}",
+                "somebody else has changed {tunable} meanwhile: it was {left}, now it is {}",
                 shown.found
             ));
         }

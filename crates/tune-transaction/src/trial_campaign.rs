@@ -245,9 +245,9 @@ fn the_power_goes_at_every_change_of_both_halves() {
         scene.try_out();
     };
     let confirm: fn(&Scene) = |scene| drop(scene.confirm());
-    let halves: [(fn() -> Scene, fn(&Scene) -> Durable, _); 2] =
-        [(|| Scene::new(host()), |_| Durable::default(), try_out), (Scene::trying, durable, confirm)];
-    for (scene, before, half) in halves {
+    let before_trial: fn() -> Scene = || Scene::new(host());
+    let nothing: fn(&Scene) -> Durable = |_| Durable::default();
+    for (scene, before, half) in [(before_trial, nothing, try_out), (Scene::trying, durable, confirm)] {
         let dies = |at: usize| {
             let scene = scene();
             failpoint::arm_with(before(&scene), at, Event::Crash { partial: 1_000_000 });

@@ -171,9 +171,9 @@ fn confirming_too_late_or_after_a_restart_takes_it_back() {
     for restart in [false, true] {
         let (_state, store, host) = trying();
         if restart {
-            host.reboot()
+            host.reboot();
         } else {
-            host.pass(TIME)
+            host.pass(TIME);
         }
         let concluded = confirm(&store, &host).unwrap();
         let failure = concluded.outcome.failure.unwrap();
@@ -193,7 +193,7 @@ fn what_is_not_as_it_was_left_is_not_confirmed() {
         host.set_value(TIMEOUT, value);
         let outcome = confirm(&store, &host).unwrap().outcome;
         assert_eq!(outcome.state, state);
-        assert!(outcome.failure.unwrap().contains("changed by somebody else meanwhile"));
+        assert!(outcome.failure.unwrap().contains("somebody else has changed"));
         assert_eq!(host.value(TIMEOUT).unwrap(), value);
         assert!(host.value(RMEM).unwrap().starts_with("4096"));
         assert_eq!((host.image(NEW_FILE), store.claims().unwrap()), (None, Claims::default()));

@@ -16,7 +16,7 @@ use crate::journal::{self, Reading};
 pub fn journal(content: &[u8], id: u64, boot_id: &str) -> Result<Option<(Vec<Step>, u64)>, StateError> {
     match journal::read_bytes(content, id, boot_id, journal::file_name(id).into())? {
         Reading::Story(story) => {
-            let length = story.length();
+            let length = story.end.0;
             Ok(Some((story.intent.steps, length)))
         }
         Reading::NeverBegun => Ok(None),

@@ -48,7 +48,7 @@ impl Context {
         let scope = match (&global.netns, &global.root) {
             (Some(name), _) => format!("netns:{name}"),
             (None, Some(root)) => format!("root:{}", root.display()),
-            (None, None) => own_scope(host),
+            (None, None) => own_scope(host, &*backend),
         };
         Ok(Self {
             format: global.format,
@@ -251,10 +251,11 @@ fn unknown_system() -> CliError {
         .hint(format!("it knows {}; see tune --help", known.join(" and ")))
 }
 
-fn own_scope(host: &dyn Host) -> String {
-    match host.namespace() {
-        Some(namespace) => format!("netns:[{}]", namespace.inode),
-        None => "host".to_owned(),
+fn own_scope(host: &dyn Host, backend: &dyn Backend) -> String {
+    match (host.namespace(), backend.jail(host)) {
+        (Some(namespace), _) => format!("netns:[{}]", namespace.inode),
+        (None, Some(jail)) => format!("jail:{jail}"),
+        (None, None) => "host".to_owned(),
     }
 }
 

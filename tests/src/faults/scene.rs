@@ -3,10 +3,14 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::trace::{self, Area, Call};
 use super::world::{Snapshot, World};
-use crate::binary::Ran;
+use crate::binary::{self, Ran};
 use crate::namespace::{Boot, TestHost, write_file};
 
 /// Where a host keeps what.
@@ -27,6 +31,10 @@ pub enum Act {
     Apply,
     /// `apply` whose last file cannot be made, so that it takes itself back.
     FailingApply,
+    /// `apply --confirm-within`, which waits afterwards.
+    Try,
+    /// `confirm` of what waits.
+    Confirm,
     /// `rollback` of an apply.
     Rollback,
     /// `recover` after an apply that died just before its end.
@@ -70,9 +78,11 @@ impl Place {
 
 impl Act {
     /// Every act.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Apply,
         Self::FailingApply,
+        Self::Try,
+        Self::Confirm,
         Self::Rollback,
         Self::Recover,
         Self::RecoverHalf,
@@ -85,6 +95,8 @@ impl Act {
         match self {
             Self::Apply => "apply",
             Self::FailingApply => "failing-apply",
+            Self::Try => "try",
+            Self::Confirm => "confirm",
             Self::Rollback => "rollback",
             Self::Recover => "recover",
             Self::RecoverHalf => "recover-half",
@@ -101,6 +113,8 @@ impl Act {
     const fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Apply | Self::FailingApply => APPLY,
+            Self::Try => TRY,
+            Self::Confirm => CONFIRM,
             Self::Rollback => ROLLBACK,
             _ => &["recover", "--format", "json"],
         }
@@ -116,6 +130,9 @@ impl Act {
 }
 
 const APPLY: &[&str] = &["apply", "campaign", "--yes", "--take-over", "--format", "json"];
+const TRY: &[&str] =
+    &["apply", "campaign", "--yes", "--take-over", "--confirm-within", "1h", "--format", "json"];
+const CONFIRM: &[&str] = &["confirm", "--format", "json"];
 const ROLLBACK: &[&str] = &["rollback", "--yes", "--format", "json"];
 
 /// Five live keys, one of them with three fields.
@@ -140,6 +157,8 @@ pub struct Scene<'h> {
     /// The command.
     pub act: Act,
     start: Snapshot,
+    /// The host before anything was changed.
+    pub clean: World,
     /// The host as the command found it.
     pub old: World,
     /// The host as the command leaves it undisturbed.
@@ -158,14 +177,16 @@ impl<'h> Scene<'h> {
     pub fn new(host: &'h TestHost, place: Place, act: Act, fresh: &Snapshot) -> Self {
         fresh.restore(host);
         furnish(host, place);
+        let clean = World::of(host);
         prepare(host, act);
         let (start, old) = (Snapshot::of(host), World::of(host));
-        let mut scene = Self { host, place, act, start, new: old.clone(), old, calls: Vec::new() };
+        let mut scene = Self { host, place, act, start, clean, new: old.clone(), old, calls: Vec::new() };
         let wanted = if act == Act::FailingApply { 1 } else { 0 };
         let ran = scene.traced(&["-y", "-s", "200"], None).exits(wanted);
-        assert!(ran.stderr.is_empty() || act.recovers(), "{ran}");
+        assert!(ran.stderr.is_empty() || act.recovers() || act == Act::Try, "{ran}");
         scene.calls = trace::calls(&fs::read_to_string(TRACE).unwrap_or_default(), host.state());
         scene.new = World::of(host);
+        stop_watchers();
         let changed = !scene.old.differences(&scene.new).is_empty();
         assert_eq!(changed, act != Act::FailingApply, "{place:?}, {act:?}");
         scene
@@ -182,12 +203,17 @@ impl<'h> Scene<'h> {
         let standing = self.act.standing().into_iter().flat_map(|option| ["-e", option]);
         let words: Vec<&str> =
             ["-o", TRACE].into_iter().chain(standing).chain(options.iter().copied()).collect();
-        let Some(limit) = limit else { return Ran::of(&mut self.host.traced(&words, self.act.arguments())) };
+        let tune = self.host.tune_command(self.act.arguments());
+        let Some(limit) = limit else {
+            // Without -f: the process that waits for a confirmation outlives the command.
+            let mut command = self.host.command("strace");
+            command.arg("-qq").args(words).arg(tune.get_program()).args(tune.get_args());
+            return Ran::of(&mut command);
+        };
         // A signal that is ignored stays so in what is executed; the call then fails instead.
         let limited = "trap '' XFSZ; limit=$1; shift; exec prlimit --fsize=\"$limit\" \"$@\"";
         let mut command = self.host.command("sh");
         command.args(["-c", limited, "sh", &limit.to_string()]);
-        let tune = self.host.tune_command(self.act.arguments());
         command.arg(tune.get_program()).args(tune.get_args());
         Ran::of(&mut command)
     }
@@ -227,6 +253,11 @@ fn furnish(host: &TestHost, place: Place) {
 fn prepare(host: &TestHost, act: Act) {
     match act {
         Act::Apply | Act::FailingApply => {}
+        Act::Try => {}
+        Act::Confirm => {
+            host.tune(TRY).exits(0);
+            stop_watchers();
+        }
         Act::Rollback => drop(host.tune(APPLY).exits(0)),
         Act::Recover => die(host, APPLY, before_the_end),
         Act::RecoverHalf => die(host, APPLY, |call| call.name == "rename" && call.area == Area::Boot),
@@ -235,6 +266,38 @@ fn prepare(host: &TestHost, act: Act) {
             die(host, ROLLBACK, before_the_end);
         }
     }
+}
+
+/// Ends the processes of this host that wait for a confirmation, so that none of them acts in between.
+///
+/// # Panics
+///
+/// When one does not end.
+pub fn stop_watchers() {
+    for _ in 0..500 {
+        let left = processes_of(binary::tune());
+        if left.is_empty() {
+            return;
+        }
+        for process in left {
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("a process does not end");
+}
+
+/// Returns the processes that run a program in the mount namespace of this thread.
+#[must_use]
+pub fn processes_of(program: &Path) -> Vec<i32> {
+    let namespace = |process: &Path| fs::read_link(process.join("ns/mnt")).ok();
+    let own = namespace(Path::new("/proc/thread-self"));
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    processes
+        .filter(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program))
+        .filter(|process| namespace(process) == own)
+        .filter_map(|process| process.file_name()?.to_str()?.parse().ok())
+        .collect()
 }
 
 fn before_the_end(call: &Call) -> bool {

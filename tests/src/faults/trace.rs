@@ -115,8 +115,9 @@ impl Call {
     }
 
     fn of(line: &str, state: &Path) -> Option<Self> {
-        let (_, call) = line.split_once(' ')?;
-        let (name, rest) = call.trim_start().split_once('(')?;
+        // With -f each line begins with the number of the process.
+        let call = line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+        let (name, rest) = call.split_once('(')?;
         let (arguments, result) = rest.rsplit_once(" = ")?;
         let arguments = arguments.trim_end().strip_suffix(')')?;
         let path = reached(name, arguments);

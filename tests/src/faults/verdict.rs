@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::power::booted;
-use super::scene::Scene;
+use super::scene::{Act, Scene, processes_of, stop_watchers};
 use super::world::{Snapshot, World};
 use crate::binary::{self, Ran};
 use crate::files;
@@ -44,6 +44,7 @@ impl Verdict {
 
     /// Holds what a run said against what it did. Returns where it left the host.
     pub fn of_run(&mut self, scene: &Scene<'_>, ran: &Ran, killed: bool) -> Left {
+        stop_watchers();
         let world = World::of(scene.host);
         let left = left(scene, &world);
         if killed {
@@ -59,6 +60,8 @@ impl Verdict {
         match ran.code {
             0 => self.same("exit code 0, but not wholly new", &scene.new, &world),
             3 => self.left_is_told(scene, &world, said.as_ref(), ran),
+            // What was tried out is taken back when it cannot be kept, or goes on waiting.
+            _ if scene.act == Act::Confirm && world == scene.clean => {}
             _ if scene.act.recovers() => {
                 let whole = world == scene.old.clone().without_leftovers() || world == scene.new;
                 self.demand(whole, || format!("exit code {}, and half recovered", ran.code));
@@ -91,7 +94,11 @@ impl Verdict {
         if text.is_empty() {
             return; // Nothing could be written, not even to standard error.
         }
-        let base = if scene.act.recovers() { &scene.new } else { &scene.old };
+        let base = match scene.act {
+            Act::Confirm => &scene.clean,
+            act if act.recovers() => &scene.new,
+            _ => &scene.old,
+        };
         for difference in base.differences(world) {
             let path = difference.split([' ', ':']).next().unwrap_or_default();
             let name =
@@ -128,11 +135,18 @@ impl Verdict {
         let host = scene.host;
         let ran = host.tune(&["recover", "--format", "json"]);
         self.decent(&ran);
-        self.demand(ran.code == 0, || format!("recover: {ran}"));
+        let waits = ran.code == 75 && matches!(scene.act, Act::Try | Act::Confirm);
+        self.demand(ran.code == 0 || waits, || format!("recover: {ran}"));
+        if waits {
+            return self.of_waiting(scene, first);
+        }
         let world = World::of(host);
-        let left = left(scene, &world);
+        let left =
+            if scene.act == Act::Confirm && world == scene.clean { Left::Old } else { left(scene, &world) };
         if scene.act.recovers() {
             self.same("recovered, but not wholly", &scene.new, &world);
+        } else if scene.act == Act::Confirm && left == Left::Old {
+            self.same("neither kept nor taken back", &scene.clean, &world);
         } else if left == Left::Between {
             self.same("neither old nor new; from old", &scene.old, &world);
             self.same("neither old nor new; from new", &scene.new, &world);
@@ -146,6 +160,26 @@ impl Verdict {
             }
             _ => {}
         }
+        self.afterwards(scene, left);
+        left
+    }
+
+    /// What waits for a confirmation is wholly there, and can be taken back or kept.
+    fn of_waiting(&mut self, scene: &Scene<'_>, first: Option<i32>) -> Left {
+        let host = scene.host;
+        let tried = scene.act == Act::Try;
+        let (waiting, then, end) =
+            if tried { (&scene.new, "rollback", &scene.old) } else { (&scene.old, "confirm", &scene.new) };
+        self.same("it waits, but is not what was tried out", waiting, &World::of(host));
+        let told = if tried { Some(0) } else { Some(1) };
+        self.demand(first.is_none() || first == told || !tried && first == Some(77), || {
+            format!("it waits, and the exit code was {first:?}")
+        });
+        let arguments: &[&str] = if tried { &["rollback", "--yes"] } else { &["confirm"] };
+        let ran = host.tune(arguments);
+        self.demand(ran.code == 0, || format!("{then} of what waits: {ran}"));
+        self.same(then, end, &World::of(host));
+        let left = if tried { Left::Old } else { Left::New };
         self.afterwards(scene, left);
         left
     }
@@ -192,21 +226,21 @@ impl Verdict {
 
     /// The history has to tell the same as the host.
     fn last_state(&mut self, scene: &Scene<'_>, left: Left) {
-        use super::scene::Act;
         let history = scene.host.tune(&["history", "--format", "json"]);
         let found: Value = serde_json::from_str(&history.stdout).unwrap_or_default();
         let mut entries = found["transactions"].as_array().cloned().unwrap_or_default();
         entries.sort_by_key(|entry| entry["id"].as_u64());
-        let wanted = match (scene.act, left) {
-            (Act::Apply | Act::FailingApply, Left::New) if scene.old != scene.new => "applied",
-            (Act::Rollback, Left::New) => "rolled-back",
-            (Act::Rollback | Act::RecoverRollback, _) => "applied",
-            _ => "failed",
+        let wanted: &[&str] = match (scene.act, left) {
+            (Act::Apply | Act::Confirm, Left::New) => &["applied"],
+            (Act::Try | Act::Confirm, _) => &["failed", "rolled-back"],
+            (Act::Rollback, Left::New) => &["rolled-back"],
+            (Act::Rollback | Act::RecoverRollback, _) => &["applied"],
+            _ => &["failed"],
         };
         let of_campaign = |entry: &&Value| entry["profiles"].to_string().contains("campaign");
-        let state = entries.iter().rfind(of_campaign).map(|entry| entry["state"].clone());
-        let never_begun = state.is_none() && wanted == "failed";
-        self.demand(never_begun || state == Some(wanted.into()), || format!("not {wanted}: {history}"));
+        let state = entries.iter().rfind(of_campaign).and_then(|entry| entry["state"].as_str());
+        let fits = state.map_or(wanted.contains(&"failed"), |state| wanted.contains(&state));
+        self.demand(fits, || format!("not {wanted:?}: {history}"));
     }
 
     /// No file is left but those that belong there, with the modes that belong to them.
@@ -248,15 +282,4 @@ fn left(scene: &Scene<'_>, world: &World) -> Left {
 /// A directory made for a file is told by way of the file.
 fn is_directory_of_one_told(path: &str, text: &str) -> bool {
     path.starts_with('/') && text.contains(&format!("{path}/"))
-}
-
-/// Returns the processes that run a program in the mount namespace of this thread.
-fn processes_of(program: &Path) -> Vec<PathBuf> {
-    let namespace = |process: &Path| fs::read_link(process.join("ns/mnt")).ok();
-    let own = namespace(Path::new("/proc/thread-self"));
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
-    processes
-        .filter(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program))
-        .filter(|process| namespace(process) == own)
-        .collect()
 }

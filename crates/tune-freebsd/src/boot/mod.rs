@@ -3,6 +3,7 @@
 //! Everything here is computed from a tree of files ([`tune_host::Files`]). Nothing is run and nothing is written.
 
 mod block;
+mod clock;
 mod future;
 mod loader_conf;
 mod loader_line;
@@ -24,6 +25,7 @@ pub(crate) use problem::Problem;
 #[cfg(test)]
 pub(crate) use block::{Kind as BlockKind, mark};
 pub(crate) use block::{find, put, unmarked, without};
+pub(crate) use clock::booted_with;
 pub(crate) use future::{Attempt, Future, Outcome, Predicted, Stage};
 pub(crate) use loader_line::variable as loader_variable;
 pub(crate) use rc_conf::sysrc;

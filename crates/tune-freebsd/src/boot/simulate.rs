@@ -6,6 +6,7 @@ use tune_host::Description;
 use tune_model::catalog::{Mutability, Reach};
 use tune_model::{Place, Tunable, Unread};
 
+use super::clock::{Clock, HZ};
 use super::future::{Attempt, Future, Outcome, Stage};
 use super::loader_conf::LoaderLine;
 use super::number::{Meant, from_loader, from_sysctl};
@@ -25,14 +26,19 @@ pub(crate) struct Setup<'a> {
     pub(crate) jail: Jail,
     /// What the running kernel says of tunables outside of the catalog.
     pub(crate) said: BTreeMap<String, Description>,
+    /// What the release has not, by name, and why; only where no kernel runs that could be asked.
+    pub(crate) absent: BTreeMap<&'a str, String>,
+    /// What the loader's files as they are set the clock to.
+    pub(crate) booted_with: Option<i128>,
 }
 
-const HZ: &str = "kern.hz";
+/// What sysctl(8) says of what the kernel has not.
+const UNKNOWN: &str = "unknown oid: this release has no such tunable";
 
 impl Setup<'_> {
     /// Goes through a boot.
     pub(crate) fn simulate(&self, sources: &Sources) -> Future {
-        let mut boot = Boot { setup: self, hz: None, future: Future::default() };
+        let mut boot = Boot { setup: self, clock: Clock::Unknown, future: Future::default() };
         boot.future.see(sources);
         match self.jail {
             Jail::None => boot.load(sources),
@@ -84,8 +90,7 @@ impl Setup<'_> {
 /// A boot in progress.
 struct Boot<'s> {
     setup: &'s Setup<'s>,
-    /// Ticks in a second; `None` where they cannot be told.
-    hz: Option<i128>,
+    clock: Clock,
     future: Future,
 }
 
@@ -112,10 +117,14 @@ impl Boot<'_> {
         }
         let hidden = loader.problems.iter().find(|problem| problem.hides).map(ToString::to_string);
         let known = hidden.is_none() && !given.doubts.contains_key(HZ);
-        let hz = given.handed.get(HZ).copied().unwrap_or(self.setup.ground.hz);
-        self.hz = Some(hz).filter(|hz| known && *hz > 0);
+        if known {
+            self.clock = Clock::of(&given.handed, self.setup.ground, self.setup.booted_with);
+        }
         for row in self.setup.rows.values() {
-            self.start(row, &given, hidden.as_deref());
+            match self.setup.absent.get(row.name.as_str()) {
+                Some(why) => _ = self.future.unread.insert(row.name.clone(), Unread::Missing(why.clone())),
+                None => self.start(row, &given, hidden.as_deref()),
+            }
         }
     }
 
@@ -138,6 +147,9 @@ impl Boot<'_> {
         line: &'l LoaderLine,
         given: &mut FromLoader<'l>,
     ) -> Outcome {
+        if self.setup.absent.contains_key(name) {
+            return Outcome::Inert(UNKNOWN.to_owned());
+        }
         let row = self.setup.rows.get(name);
         let said = self.setup.said.get(name);
         let asked = row.map_or_else(|| said.map(|said| said.loader), |row| self.setup.asks_loader(row));
@@ -205,6 +217,9 @@ impl Boot<'_> {
     fn start_from(&mut self, row: &Tunable, given: &FromLoader<'_>) {
         let (name, ground) = (row.name.as_str(), self.setup.ground);
         let Some(value) = at_start(row, &given.handed, ground) else { return };
+        if let Some(why) = self.off_the_clock(row, value) {
+            return self.future.lose(name, why);
+        }
         let line = given.lines.get(name).filter(|_| {
             let mut others = given.handed.clone();
             others.remove(name);
@@ -216,9 +231,21 @@ impl Boot<'_> {
         }
     }
 
+    /// Tells why the clock keeps what the kernel starts with from being known, where it does.
+    fn off_the_clock(&self, row: &Tunable, value: i128) -> Option<String> {
+        let hz = self.setup.ground.hz;
+        if row.name == HZ && !matches!(self.clock, Clock::Ticks(_)) {
+            return Some(format!(
+                "the running kernel has {hz}, no line says why, and without one it is {value}"
+            ));
+        }
+        let kept = !row.ticks || matches!(self.clock, Clock::Ticks(_)) || self.clock.keeps(value);
+        (!kept).then(|| format!("to which tick {value} is rounded down is not known"))
+    }
+
     /// A jail starts with the kernel's defaults, of what is its own.
     fn start_jail(&mut self) {
-        self.hz = Some(self.setup.ground.hz).filter(|hz| *hz > 0);
+        self.clock = Clock::Ticks(self.setup.ground.hz);
         for row in self.setup.rows.values() {
             let name = row.name.as_str();
             if let Some(why) = self.setup.forbidden(name) {
@@ -272,6 +299,9 @@ impl Boot<'_> {
         if let Some(why) = self.setup.forbidden(name) {
             return Outcome::Refused(why);
         }
+        if self.setup.absent.contains_key(name) {
+            return Outcome::Refused(UNKNOWN.to_owned());
+        }
         let (row, said) = (self.setup.rows.get(name), self.setup.said.get(name));
         if row.is_none() && said.is_some_and(|said| !said.writable) {
             return Outcome::Refused("it is read when the system starts".to_owned());
@@ -294,13 +324,14 @@ impl Boot<'_> {
         if let Some(why) = self.depends_on_kernel(row, number) {
             return Outcome::Unclear(why);
         }
+        let write = |hz| kernel::write(row, number, &self.future.values, hz);
         // Whole seconds are whole ticks of any clock.
-        let hz = self.hz.or_else(|| (!row.ticks || number % 1000 == 0).then_some(1000));
-        let Some(hz) = hz else {
+        let whole = || (!row.ticks || number % 1000 == 0).then(|| write(1000));
+        let Some(kept) = self.clock.agreed(write).or_else(whole) else {
             return Outcome::Unclear(format!("to which tick {number} is rounded down is not known"));
         };
         let said = |why: String| odd.clone().map_or(why.clone(), |odd| format!("{odd}; {why}"));
-        match kernel::write(row, number, &self.future.values, hz) {
+        match kept {
             Kept::As(shown) if shown != number => {
                 Outcome::Kept(shown.to_string(), Some(said(format!("the kernel makes it {shown}"))))
             }

@@ -30,7 +30,7 @@ fn host(files: &[(&str, &str)]) -> MemoryFiles {
 }
 
 fn ground() -> Ground {
-    Ground { hz: 100, page: 4096, memory: None, release: Some(1_400_097), ..Ground::default() }
+    Ground { hz: 100, page: 4096, virtual_machine: Some(true), release: Some(1_400_097), ..Ground::default() }
 }
 
 fn next(files: MemoryFiles) -> NextBoot {
@@ -341,4 +341,77 @@ fn what_tune_wrote_is_taken_away_in_thought() {
     assert_eq!(without(TIMEOUT).text.unwrap(), "45000");
     assert_eq!(without(TIMEOUT).source.unwrap().to_string(), "/etc/sysctl.conf:1");
     assert_eq!(without(CLUSTERS).text.unwrap(), "1000");
+}
+
+#[test]
+fn an_image_has_what_its_release_has() {
+    const LIMIT: &str = "net.inet.tcp.maxtcptw";
+    let files = host(&[
+        ("/boot/loader.conf", "net.inet.tcp.maxtcptw=\"5000\"\n"),
+        ("/etc/sysctl.conf", "net.inet.tcp.maxtcptw=6000\n"),
+    ]);
+    let image = FakeHost::new().with_files(files.clone()).with_scope(Scope::Image("/".into()));
+    for (release, told) in [(1_302_001, Ok("6000")), (1_401_000, Err("was removed after FreeBSD 13"))] {
+        let ground = Ground { release: Some(release), ..ground() };
+        let next = NextBoot::of(&image, &ScopeClaims::default(), &ground, Jail::None).unwrap();
+        match (next.predict(LIMIT, Which::AsIs).text, told) {
+            (Ok(value), Ok(told)) => assert_eq!(value, told),
+            (Err(Unread::Missing(why)), Err(told)) => assert_eq!(why, format!("{LIMIT} {told}")),
+            other => panic!("{other:?}"),
+        }
+        let names = [LIMIT.to_owned()].into();
+        let read = crate::read::read(&image, &ground, Jail::None, &names, &ScopeClaims::default());
+        let gone = |text: &tune_model::reading::Text| matches!(text, Err(Unread::Missing(_)));
+        let reading = &read[LIMIT];
+        assert_eq!((gone(&reading.live), gone(&reading.boot)), (told.is_err(), told.is_err()));
+    }
+    let ground = Ground { release: Some(1_401_000), ..ground() };
+    let next = NextBoot::of(&image, &ScopeClaims::default(), &ground, Jail::None).unwrap();
+    assert!(next.notes(LIMIT)[1].ends_with("unknown oid: this release has no such tunable"));
+}
+
+#[test]
+fn a_clock_that_no_line_explains_is_not_guessed_at() {
+    let files = |line: &str| host(&[("/etc/sysctl.conf", line)]);
+    let told = |ground: Ground, line: &str| {
+        let host = FakeHost::new().with_files(files(line));
+        told(&NextBoot::of(&host, &ScopeClaims::default(), &ground, Jail::None).unwrap(), TIMEOUT).0
+    };
+    let (off, even) = ("net.inet.tcp.finwait2_timeout=15\n", "net.inet.tcp.finwait2_timeout=30\n");
+    let seconds = "net.inet.tcp.finwait2_timeout=15000\n";
+    let unknown = || Ground { virtual_machine: None, ..ground() };
+    assert!(told(unknown(), off).starts_with("? to which tick 15 is rounded"));
+    assert_eq!(told(unknown(), even), "30");
+    let other = || Ground { hz: 250, ..ground() };
+    assert!(told(other(), even).starts_with("? to which tick 30 is rounded"));
+    assert_eq!((told(other(), seconds), told(other(), "")), ("15000".to_owned(), "60000".to_owned()));
+    assert_eq!(told(Ground { hz: 1000, virtual_machine: Some(false), ..ground() }, off), "15");
+}
+
+#[test]
+fn without_tune_the_clock_is_what_the_kernel_makes_it() {
+    let files = host(&[
+        ("/etc/sysctl.conf", "net.inet.tcp.finwait2_timeout=30\n"),
+        ("/boot/loader.conf.d/tune.conf", "kern.hz=\"250\"\n"),
+    ]);
+    let ground = Ground { hz: 250, ..ground() };
+    let host = FakeHost::new().with_files(files);
+    let next = NextBoot::of(&host, &ScopeClaims::default(), &ground, Jail::None).unwrap();
+    let text = |name, which| next.predict(name, which).text.unwrap();
+    assert_eq!(
+        (text("kern.hz", Which::AsIs), text("kern.hz", Which::WithoutTune)),
+        ("250".into(), "100".into())
+    );
+    assert_eq!((text(TIMEOUT, Which::AsIs), text(TIMEOUT, Which::WithoutTune)), ("28".into(), "30".into()));
+}
+
+#[test]
+fn the_clock_has_its_limits() {
+    let conf = ("/etc/sysctl.conf", "net.inet.tcp.finwait2_timeout=15000\n");
+    for (line, hz) in
+        [("kern.hz=\"1\"\n", "8"), ("kern.hz=\"500000\"\n", "137438"), ("kern.hz=\"-1\"\n", "100")]
+    {
+        assert_eq!(value(&[conf, ("/boot/loader.conf", line)], "kern.hz"), hz);
+        assert_eq!(value(&[conf, ("/boot/loader.conf", line)], TIMEOUT), "15000");
+    }
 }

@@ -68,7 +68,13 @@ impl Site {
     }
 
     fn plan(&self, held: &[(&str, &str)], options: PersistOptions) -> Persistence {
-        let ground = Ground { hz: 100, page: 4096, release: Some(1_400_097), ..Ground::default() };
+        let ground = Ground {
+            hz: 100,
+            page: 4096,
+            virtual_machine: Some(true),
+            release: Some(1_400_097),
+            ..Ground::default()
+        };
         let claims = claims(held);
         let change = Change { before: &self.claims, claims: &claims, options };
         let planned = persist(&self.host, (&ground, self.jail), change, &Readings::new());
@@ -258,7 +264,7 @@ fn marks_that_make_no_block_are_not_touched_unasked() {
     assert_eq!(site.plan(&[(TIMEOUT, "30000")], PLAIN).edited.len(), 1);
     // What stood between them is nobody's any more, and stays.
     site.plan(&[(TIMEOUT, "30000")], PLAIN);
-    let ground = Ground { hz: 100, page: 4096, ..Ground::default() };
+    let ground = Ground { hz: 100, page: 4096, virtual_machine: Some(true), ..Ground::default() };
     let wanted = claims(&[(TIMEOUT, "30000")]);
     let change = Change { before: &site.claims, claims: &wanted, options: OVERWRITE };
     let planned = persist(&site.host, (&ground, Jail::None), change, &Readings::new());
@@ -378,7 +384,7 @@ fn values_that_change_are_told_with_their_file() {
     let site = Site::of(&[]);
     let wanted = claims(&[(TIMEOUT, "30000"), (CLUSTERS, "20000")]);
     let change = Change { before: &site.claims, claims: &wanted, options: PLAIN };
-    let ground = Ground { hz: 100, page: 4096, ..Ground::default() };
+    let ground = Ground { hz: 100, page: 4096, virtual_machine: Some(true), ..Ground::default() };
     let planned = persist(&site.host, (&ground, Jail::None), change, &readings);
     let told: Vec<_> =
         planned.changes.iter().map(|change| (change.key.as_str(), change.scope.as_str())).collect();

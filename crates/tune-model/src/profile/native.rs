@@ -16,13 +16,21 @@ pub(super) struct Native {
     pub(super) unknown: Option<String>,
 }
 
-/// Tunables that kernels had once, and what to know about them.
-const REMOVED: &[(System, &str, &str, &str)] = &[(
-    System::Linux,
-    "net.ipv4.tcp_tw_recycle",
-    "was removed in Linux 4.12, as it broke clients behind address translation",
-    "drop it; net.ipv4.tcp_tw_reuse is the one that remains",
-)];
+/// Names that are not to be used, and what to know about them: tunables that kernels had once, and second names.
+const REMOVED: &[(System, &str, &str, &str)] = &[
+    (
+        System::Linux,
+        "net.ipv4.tcp_tw_recycle",
+        "was removed in Linux 4.12, as it broke clients behind address translation",
+        "drop it; net.ipv4.tcp_tw_reuse is the one that remains",
+    ),
+    (
+        System::FreeBsd,
+        "kern.ipc.somaxconn",
+        "is another name of kern.ipc.soacceptqueue",
+        "write kern.ipc.soacceptqueue",
+    ),
+];
 
 /// The protocols whose properties ipadm keeps.
 pub(super) const IPADM_PROTOCOLS: &[&str] = &["tcp", "udp", "icmp", "sctp", "ip", "ipv4", "ipv6"];

@@ -4,20 +4,19 @@
 //! out is made under it, and has to be the same.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use tune_engine::{Engine, Held, Options, Release};
-use tune_host::{Interrupt, ReadError, Scope, WriteError};
+use tune_host::{FileError, Interrupt, ReadError, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
-use tune_model::transaction::{Action, Outcome, StepResult, TransactionState};
-use tune_model::{Effect, Profile, Quantity, Step, Subject};
+use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
+use tune_model::{Effect, Profile, Step, Subject};
 use tune_report::{Command, PlanReport, Report, RunReport, step_line};
-use tune_transaction::{
-    Awaiting, Deadline, ExecuteError, Locked, Observer, Policy, Progress, Surroundings, Trial,
-};
+use tune_transaction::{Awaiting, Deadline, Locked, Observer, Policy, Progress, Surroundings, Trial};
 
-use super::watch;
+use super::trial;
 use crate::context::{Context, profile_ref, width};
 use crate::error::CliError;
 use crate::prompt::Answer;
@@ -168,14 +167,14 @@ impl Wanted {
             with_diff: self.switches.diff,
             next: self.again.clone(),
             open_transaction: context.open_transaction(),
-            confirm_within: self.switches.confirm_within.map(quantity),
+            confirm_within: self.switches.confirm_within.map(trial::quantity),
         }
     }
 
     /// Does it, or shows what would be done.
     pub(crate) fn run(mut self, context: &Context) -> Result<u8, CliError> {
         if self.switches.confirm_within.is_some() {
-            can_try_out(context)?;
+            trial::possible(context)?;
         }
         if self.switches.dry_run {
             return self.dry_run(context);
@@ -188,7 +187,7 @@ impl Wanted {
                 .hint("do it without asking: --yes")
                 .hint("see first what would be done: --dry-run"));
         }
-        refuse_waiting(context)?;
+        trial::refuse_waiting(context)?;
         match self.ask(context)? {
             Some(shown) => self.carry_out(context, Some(&shown)),
             None => Ok(exit::FAILED),
@@ -271,9 +270,9 @@ impl Wanted {
         let outcome = match until.clone() {
             None => locked.execute(&surroundings, &plan.plan, action, scope, &mut shown, &asked)?,
             Some(until) => {
-                let trial = Trial { action, scope, until };
-                try_out(context, locked, &trial, &mut |locked| {
-                    locked.try_out(&surroundings, &plan.plan, trial.clone(), &mut shown, &asked)
+                let wanted = Trial { action, scope, until };
+                trial::watched(context, locked, &wanted, &mut |locked| {
+                    locked.try_out(&surroundings, &plan.plan, wanted.clone(), &mut shown, &asked)
                 })?
             }
         };
@@ -283,45 +282,6 @@ impl Wanted {
         context.show(&report);
         Ok(report.exit_status(self.switches.detailed))
     }
-}
-
-/// Tries a change out while somebody is there to undo it: before the first step there is a process that will.
-fn try_out(
-    context: &Context,
-    locked: &mut Locked<'_>,
-    trial: &Trial<'_>,
-    work: &mut dyn FnMut(&mut Locked<'_>) -> Result<Outcome, ExecuteError>,
-) -> Result<Outcome, CliError> {
-    let watching = watch::start(context, locked.store().next_id()?, &trial.until)?;
-    let outcome = work(locked);
-    let waits = |outcome: &Outcome| outcome.state == TransactionState::AwaitingConfirmation;
-    if !outcome.as_ref().is_ok_and(waits) {
-        watching.dismiss();
-    }
-    Ok(outcome?)
-}
-
-/// A trial is undone by time: there has to be something running, and a boot that can be told from the next.
-fn can_try_out(context: &Context) -> Result<(), CliError> {
-    if matches!(context.host().scope(), Scope::Image(_)) {
-        return Err(CliError::usage("--confirm-within tries a change out, and an image does not run"));
-    }
-    if context.host().boot_id().is_empty() {
-        let message = "--confirm-within cannot be used here: this system does not tell one boot from another";
-        return Err(CliError::failed(message));
-    }
-    Ok(())
-}
-
-/// Nobody is asked about a change that cannot be made yet.
-fn refuse_waiting(context: &Context) -> Result<(), CliError> {
-    let waiting = context.unfinished().ok().flatten();
-    let waiting = waiting.and_then(|entry| Awaiting::of(&entry, context.host().uptime()));
-    waiting.map_or(Ok(()), |awaiting| Err(awaiting.into()))
-}
-
-fn quantity(time: Duration) -> Quantity {
-    Quantity::Duration(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 pub(crate) fn watch_signals() -> Result<Interrupt, CliError> {
@@ -349,17 +309,24 @@ pub(crate) fn recover(
     Ok(recovered)
 }
 
-/// A transaction of the host must not be taken up from a private network namespace: it would reach other values.
+/// A transaction of the host must not be taken up from a private network namespace or a jail, nor one of a jail from
+/// elsewhere: it would reach other values.
 fn foreign_scope(context: &Context) -> Result<(), CliError> {
     // What still waits is left alone anyway.
     let open = context.unfinished()?.filter(|entry| Awaiting::of(entry, context.host().uptime()).is_none());
+    let here = context.engine().scope_name();
+    let elsewhere = |entry: &Entry| match entry.scope.as_str() {
+        "host" => here != "host",
+        jail if jail.starts_with("jail:") => jail != here,
+        _ => false,
+    };
     match open {
-        Some(entry) if entry.scope == "host" && context.host().namespace().is_some() => {
+        Some(entry) if elsewhere(&entry) => {
             let message = format!(
-                "transaction {} was not finished on the host, and this is another network namespace",
-                entry.id
+                "transaction {} was not finished in another place ({}), and this is {here}",
+                entry.id, entry.scope
             );
-            Err(CliError::failed(message).hint("run tune recover on the host first"))
+            Err(CliError::failed(message).hint("run tune recover there first"))
         }
         _ => Ok(()),
     }
@@ -403,7 +370,27 @@ fn writable(context: &Context, plan: &Plan) -> Result<(), CliError> {
         })
         .collect();
     let denied = context.host().writable_tunables(&names).into_iter().find_map(Result::err);
-    denied.map_or(Ok(()), |error| Err(unwritable(&error)))
+    denied.map_or(Ok(()), |error| Err(unwritable(&error)))?;
+    let files: Vec<&Path> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.effect {
+            Effect::ReplaceFile { path, .. } => Some(path.as_path()),
+            _ => None,
+        })
+        .collect();
+    context.host().replaceable_files(&files).map_err(|error| irreplaceable(&error))
+}
+
+fn irreplaceable(error: &FileError) -> CliError {
+    match error {
+        FileError::Denied(path) => {
+            let message = format!("{} may not be replaced by this user; nothing was changed", path.display());
+            CliError::new("not-permitted", exit::NOT_PERMITTED, message).hint("run tune as root")
+        }
+        _ => CliError::failed(format!("{error}; nothing was changed"))
+            .hint("change the running kernel only: apply --runtime-only"),
+    }
 }
 
 fn unwritable(error: &WriteError) -> CliError {
@@ -412,7 +399,7 @@ fn unwritable(error: &WriteError) -> CliError {
     match error {
         WriteError::Denied(_) => forbidden(message).hint("run tune as root"),
         WriteError::NotPermitted { .. } => {
-            forbidden(message).hint("where the next boot may set it, write the boot files only: --boot-only")
+            forbidden(message).hint("where the next boot may set it, apply to the boot files only: apply --boot-only")
         }
         WriteError::ReadOnly(_) => CliError::failed(message)
             .hint("in a container the host has to set it: tune --netns PID on the host, or the container's own settings")

@@ -59,9 +59,10 @@ fn nothing(last: Option<&Entry>) -> CliError {
 
 /// What was begun elsewhere would reach other values or files from here.
 pub(crate) fn refuse_elsewhere(context: &Context, entry: &Entry) -> Result<(), CliError> {
-    let private = context.host().namespace().is_some();
+    let scope = context.engine().scope_name();
     let here = match entry.scope.as_str() {
-        "host" => !private,
+        "host" => scope == "host",
+        jail if jail.starts_with("jail:") => jail == scope,
         own if own.starts_with("netns:[") => context.is_own(own),
         _ => true,
     };

@@ -16,6 +16,7 @@ mod render;
 mod rollback;
 mod set;
 mod status;
+mod trial;
 pub(crate) mod watch;
 
 use crate::args::{Command, Global};

@@ -1,7 +1,7 @@
 //! `tune apply` and `tune plan`.
 
 use tune_engine::Options;
-use tune_model::profile::Library;
+use tune_model::profile::{Library, Profile};
 use tune_model::transaction::Action;
 
 use super::change::{Intent, Switches, Wanted, again, subjects};
@@ -18,14 +18,27 @@ pub(crate) fn run(context: &Context, apply: &Apply) -> Result<u8, CliError> {
     }
     let profiles = context.load(&names, &apply.change.allow_unsafe)?;
     let action = Action::Apply { profiles: profiles.iter().map(|profile| profile.name.clone()).collect() };
+    let options = options(context, &apply.change)?;
+    selects_something(&profiles, &options)?;
     Wanted {
         intent: Intent::Apply(profiles),
         action,
-        options: options(context, &apply.change)?,
+        options,
         switches: switches(&apply.change),
         again: (!names.iter().any(|name| name == "-")).then(|| again(None)),
     }
     .run(context)
+}
+
+/// A filter that leaves nothing is a slip.
+fn selects_something(profiles: &[Profile], options: &Options) -> Result<(), CliError> {
+    let filtered = !(options.only.is_empty() && options.except.is_empty());
+    let mut required = profiles.iter().flat_map(|profile| &profile.requirements);
+    if filtered && !required.any(|required| options.selects(&required.subject)) {
+        return Err(CliError::usage("--only and --except leave nothing of what the profiles require")
+            .hint("see what they require: tune profile show PROFILE"));
+    }
+    Ok(())
 }
 
 /// Offers the list at a terminal; elsewhere a profile has to be named.

@@ -59,8 +59,8 @@ fn place(
     let name = entry.scope.strip_prefix("netns:").unwrap_or_default();
     let Some(namespace) = namespace(there, name) else {
         let message =
-            format!("transaction {} was made on the host, and this is a network namespace", entry.id);
-        return Err(CliError::failed(message).hint("take it back on the host"));
+            format!("transaction {} was made in {}, and this is {}", entry.id, entry.scope, context.scope());
+        return Err(CliError::failed(message).hint("take it back there"));
     };
     match doors.again(namespace) {
         Ok(_) if held_here => {
@@ -119,6 +119,9 @@ fn find<'h>(history: &'h [Entry], claims: &Claims, id: Option<u64>) -> Result<&'
         (Action::Rollback { of }, _) => {
             CliError::failed(format!("transaction {id} is itself a rollback of {of}"))
                 .hint("apply the profile again")
+        }
+        (Action::Off { .. }, _) => {
+            CliError::failed(format!("transaction {id} turned profiles off")).hint("apply them again")
         }
         (_, state) => {
             CliError::failed(format!("transaction {id} is {state}; nothing of it is left to take back"))

@@ -112,6 +112,8 @@ impl Watch<'_> {
     }
 
     fn try_to_undo(&self, early: bool) -> Result<Attempt, ()> {
+        // Where the state is gone there is nothing left to go by.
+        let Some(_) = self.context.look_at_store().map_err(drop)? else { return Ok(Attempt::Done) };
         let store = self.context.open_store().map_err(drop)?;
         match store.lock(AT_WORK) {
             Err(LockError::Busy(_)) => Ok(Attempt::Busy),
