@@ -126,3 +126,19 @@ fn an_error_of_standard_output_is_told_without_its_number() {
         assert!(!Path::new(OURS).exists());
     });
 }
+
+#[test]
+fn a_value_that_cannot_be_read_is_not_left_out_in_silence() {
+    on_a_host(|host| {
+        let before = host.everything();
+        let (key, set) = ("/proc/sys/net/core/somaxconn", ["set", "tcp.listen_backlog=8192", "--yes"]);
+        let strace = ["-o", TRACE, "-P", key, "-e", "trace=openat", "-e", "inject=openat:error=EIO"];
+        Ran::of(&mut host.traced(&strace, &set)).exits(1).says("cannot be read");
+        host.everything().same_as(&before, "after a refusal");
+        // Who means the boot files only needs no reading.
+        let boot_only = [&set[..], &["--boot-only"]].concat();
+        Ran::of(&mut host.traced(&strace, &boot_only)).exits(0);
+        host.tune(&["rollback", "--yes"]).exits(0);
+        host.everything().same_as(&before, "after the rollback");
+    });
+}

@@ -165,15 +165,13 @@ fn sort_out<'a>(
             Status::Unreadable if finding.live == Verdict::NotApplicable && computed(wish) => {
                 sorted.warnings.push(left_to_the_kernel(finding));
             }
-            Status::Unreadable if finding.live == Verdict::Unknown => sorted.refusals.push(Refusal {
-                kind: RefusalKind::Unreadable,
-                subject: Some(subject.clone()),
-                message: format!(
-                    "{subject} cannot be read, so it could not be put back: {}",
-                    reason(finding)
-                ),
-                hints: vec!["run tune as root".to_owned()],
-            }),
+            Status::Unreadable if finding.live == Verdict::Unknown => {
+                sorted.refusals.push(unreadable(finding));
+            }
+            // What is known of the next boot must not hide that the running kernel would be left out.
+            Status::Drifted if finding.live == Verdict::Unknown && options.changes(Layer::Runtime) => {
+                sorted.refusals.push(unreadable(finding));
+            }
             _ => {
                 let layers = layers(finding, options, &mut sorted.warnings);
                 sorted.wanted.push((wish, layers));
@@ -232,6 +230,16 @@ fn cannot_be_undone(step: &Step, options: &Options) -> Option<Refusal> {
             "or set it for the next boot only: --boot-only".to_owned(),
         ],
     })
+}
+
+fn unreadable(finding: &Finding) -> Refusal {
+    let subject = &finding.subject;
+    Refusal {
+        kind: RefusalKind::Unreadable,
+        subject: Some(subject.clone()),
+        message: format!("{subject} cannot be read, so it could not be put back: {}", reason(finding)),
+        hints: vec!["run tune as root".to_owned()],
+    }
 }
 
 fn nowhere(subject: &Subject) -> Refusal {

@@ -100,8 +100,7 @@ pub(crate) fn solve(
 ) -> Vec<Refusal> {
     let mut joined = by_subject(holdings);
     joined.retain(|joined| touched.contains(&joined.subject));
-    joined.sort_by_key(|joined| std::cmp::Reverse(dependents(backend, joined, holdings)));
-    joined.sort_by_key(|joined| matches!(joined.subject, Subject::Setting(_)));
+    joined.sort_by_key(|joined| follows(backend, &joined.subject));
     let mut refusals = Vec::new();
     for _ in 0..ROUNDS {
         let solved = joined.iter().map(|joined| solve_one(backend, joined, view, keep));
@@ -117,17 +116,9 @@ pub(crate) fn solve(
 /// How often the claims are gone through: each time one more is solved for good.
 const ROUNDS: usize = 3;
 
-/// Returns how many other claimed subjects depend on what a subject is made of: those are solved behind it.
-fn dependents(backend: &dyn Backend, joined: &Joined<'_>, holdings: &BTreeMap<Slot, Holding>) -> usize {
-    let own = subject::slots(backend, &joined.subject);
-    let claims = holdings.values().flat_map(|holding| &holding.claims);
-    let subjects: BTreeSet<&Subject> = claims.map(|claim| &claim.subject).collect();
-    let depends = |subject: &&&Subject| {
-        let made_of = subject::slots(backend, subject);
-        let names = subject::tunables(backend, subject);
-        own.iter().any(|slot| !made_of.contains(slot) && names.contains(&slot.tunable))
-    };
-    subjects.iter().filter(depends).count()
+/// Tells whether a subject can come from what others are made of.
+fn follows(backend: &dyn Backend, subject: &Subject) -> bool {
+    matches!(subject, Subject::Setting(setting) if !backend.follows(*setting).is_empty())
 }
 
 fn solve_one(

@@ -71,6 +71,14 @@ impl Backend for FreeBsd {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    fn follows(&self, setting: Setting) -> Vec<String> {
+        let names: &[&str] = match setting {
+            Setting::FinWait2Timeout => &[settings::INTERVAL, settings::PROBES],
+            _ => &[],
+        };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn depends_on(&self, slot: &Slot) -> Vec<String> {
         let related = RELATED.iter().filter(|together| together.contains(&slot.tunable.as_str()));
         related.copied().flatten().map(|name| (*name).to_owned()).collect()

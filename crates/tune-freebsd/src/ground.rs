@@ -1,7 +1,8 @@
 //! What a host is made of: its clock, its memory, its release, and whether it is a jail.
 
-use tune_host::{Files, Host, Scope};
+use tune_host::{Description, Files, Host, Scope};
 use tune_model::Tunable;
+use tune_model::catalog::Reach;
 use tune_model::tunable::integer;
 
 use crate::boot::Jail;
@@ -39,6 +40,15 @@ pub(crate) fn jail(host: &dyn Host) -> Jail {
         _ if is("security.jail.vnet") => Jail::Vnet,
         _ => Jail::Shared,
     }
+}
+
+/// Tells whether each network stack has its own of a tunable; what the running kernel says of it counts.
+pub(crate) fn is_per_stack(row: Option<&Tunable>, said: Option<Description>, ground: &Ground) -> bool {
+    let known = |row: &Tunable| {
+        let since = row.vnet_since.as_deref().and_then(number_of);
+        row.scope == Reach::Vnet && since.is_none_or(|since| ground.release >= Some(since))
+    };
+    said.map_or_else(|| row.is_some_and(known), |said| said.vnet)
 }
 
 /// Tells why a release that is known has no such tunable, where it has none.

@@ -68,13 +68,13 @@ pub(crate) fn setup<'a, 'n>(
 ) -> Setup<'a> {
     let catalog = Catalog::of(System::FreeBsd);
     let rows: BTreeMap<_, _> = catalog.iter().map(|row| (row.name.as_str(), row)).collect();
-    let unknown: BTreeSet<&str> =
-        names.map(boot::canonical).filter(|name| !rows.contains_key(name) && is_native(name)).collect();
+    let others = names.map(boot::canonical).filter(|name| is_native(name));
+    let names: BTreeSet<&str> = rows.keys().copied().chain(others).collect();
     let image = matches!(host.scope(), Scope::Image(_));
     let gone = catalog.iter().filter(|_| image);
     let absent = gone.filter_map(|row| Some((row.name.as_str(), absent(row, ground)?))).collect();
     let booted_with = (jail == Jail::None).then(|| boot::booted_with(host.files(), ground)).flatten();
-    Setup { rows, ground, jail, said: describe(host, unknown), absent, booted_with }
+    Setup { rows, ground, jail, said: describe(host, names), absent, booted_with }
 }
 
 fn describe(host: &dyn Host, names: BTreeSet<&str>) -> BTreeMap<String, Description> {

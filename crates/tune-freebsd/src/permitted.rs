@@ -239,6 +239,10 @@ mod tests {
         assert!(make(BLOCK_FILE, image(&block(LINE))));
         assert!(replace(BLOCK_FILE, mine, &format!("{mine}{}", block(LINE))));
         assert!(replace(BLOCK_FILE, &format!("{mine}{}", block(LINE)), mine));
+        // Marks that somebody has broken are mended, and put back as they were.
+        let broken = format!("{mine}# tune: begin\n{LINE}");
+        assert!(replace(BLOCK_FILE, &broken, &format!("{mine}{}", block(LINE))));
+        assert!(!replace(BLOCK_FILE, &broken, &format!("{mine}{FOREIGN}")));
         let taken = format!("{}{TAKEN_OVER}{LINE}", block(LINE));
         assert!(replace(BLOCK_FILE, &format!("{}{LINE}", block(LINE)), &taken));
         for (before, after) in [
@@ -247,7 +251,6 @@ mod tests {
             (mine.to_owned(), format!("{mine}{FOREIGN}")),
             (mine.to_owned(), format!("{mine}{}", block(FOREIGN))),
             (format!("{mine}{}", block(FOREIGN)), mine.to_owned()),
-            (mine.to_owned(), format!("{mine}# tune: begin\n{LINE}")),
             (mine.to_owned(), format!("{mine}{}", block("net.inet.tcp.finwait2_timeout\n"))),
             (mine.to_owned(), format!("{mine}{TAKEN_OVER}{FOREIGN}")),
             (format!("{mine}{TAKEN_OVER}{FOREIGN}"), format!("{mine}{FOREIGN}")),

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use tune_host::{Description, Host, ReadError, Scope};
-use tune_model::catalog::{Mutability, Reach};
+use tune_model::catalog::Mutability;
 use tune_model::claim::ScopeClaims;
 use tune_model::reading::{Reading, Readings, Text, Unread};
 use tune_model::tunable::integer;
 use tune_model::{Catalog, System, Tunable};
 
 use crate::boot::Jail;
-use crate::defaults::{Ground, Handed, at_start, next_power_of_two, number_of};
-use crate::ground::{absent, removed};
+use crate::defaults::{Ground, Handed, at_start, next_power_of_two};
+use crate::ground::{absent, is_per_stack, removed};
 use crate::next_boot::{NextBoot, Predicted, Which};
 
 struct Reader<'a> {
@@ -98,14 +98,13 @@ impl Reader<'_> {
         if self.jail == Jail::None || described.is_some_and(|described| described.prison) {
             return None;
         }
-        let own = described.map_or_else(|| is_per_stack(row, self.ground), |described| described.vnet);
-        match self.jail {
-            Jail::Vnet if own => None,
-            Jail::Vnet => {
-                Some(format!("{name} belongs to the host: a jail shows its value and cannot set it"))
-            }
-            _ => Some(format!("{name} belongs to the host: this jail has no network stack of its own")),
-        }
+        let own = is_per_stack(row, described, self.ground);
+        let why = match (self.jail, own) {
+            (Jail::Vnet, true) => return None,
+            (_, false) => "a jail shows its value and cannot set it",
+            (_, true) => "this jail has no network stack of its own",
+        };
+        Some(format!("{name} belongs to the host: {why}"))
     }
 
     /// Where nothing is live, the release tells what its kernel has.
@@ -144,14 +143,6 @@ impl Reader<'_> {
     }
 }
 
-/// Tells whether each network stack has its own.
-fn is_per_stack(row: Option<&Tunable>, ground: &Ground) -> bool {
-    row.is_some_and(|row| {
-        let since = row.vnet_since.as_deref().and_then(number_of);
-        row.scope == Reach::Vnet && since.is_none_or(|since| ground.release >= Some(since))
-    })
-}
-
 /// Says where the running kernel is not as the catalog has it.
 pub(crate) fn differences(host: &dyn Host, ground: &Ground) -> Vec<String> {
     let rows: Vec<&Tunable> = Catalog::of(System::FreeBsd).iter().collect();
@@ -168,7 +159,7 @@ fn differs(row: &Tunable, described: Description, ground: &Ground) -> Option<Str
         let can = if described.writable { "can" } else { "cannot" };
         format!("it {can} be written while the system runs")
     });
-    let stack = (described.vnet != is_per_stack(Some(row), ground)).then(|| {
+    let stack = (described.vnet != is_per_stack(Some(row), None, ground)).then(|| {
         let whose =
             if described.vnet { "each network stack has its own" } else { "there is one for the host" };
         whose.to_owned()
@@ -179,7 +170,7 @@ fn differs(row: &Tunable, described: Description, ground: &Ground) -> Option<Str
 }
 
 /// Returns when the running kernel lets a tunable be changed.
-fn mutability(row: Option<&Tunable>, described: Description) -> Mutability {
+pub(crate) fn mutability(row: Option<&Tunable>, described: Description) -> Mutability {
     match (described.writable, described.loader, row.map(|row| row.mutability)) {
         // The flags do not tell that a handler takes no smaller value.
         (true, _, Some(Mutability::RaiseOnly)) => Mutability::RaiseOnly,

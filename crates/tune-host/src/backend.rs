@@ -196,6 +196,12 @@ pub trait Backend {
         self.provision(setting).slots().iter().map(|slot| slot.tunable.clone()).collect()
     }
 
+    /// Returns the tunables of other settings that a setting can come from: those are solved before it.
+    fn follows(&self, setting: Setting) -> Vec<String> {
+        let _ = setting;
+        Vec::new()
+    }
+
     /// Returns the other tunables that a slot's effect depends on: those that have to be read with it.
     fn depends_on(&self, slot: &Slot) -> Vec<String> {
         let _ = slot;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tune_host::backend::Edited;
-use tune_host::{Files, Host, Overlay, Override, PersistOptions, Persistence};
+use tune_host::{FileError, Files, Host, Overlay, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
 use tune_model::plan::{Bytes, FileImage};
 use tune_model::tunable::same_value;
@@ -170,6 +170,14 @@ impl Draft<'_> {
     ) -> bool {
         let mut restored: BTreeMap<&Path, Vec<u8>> = BTreeMap::new();
         for line in lines {
+            if matches!(self.overlay.read(&line.path), Err(FileError::Missing(_))) {
+                self.out.warnings.push(format!(
+                    "{}: {:?} is not put back: the file is gone",
+                    line.path.display(),
+                    line.line
+                ));
+                continue;
+            }
             let so_far = restored.get(line.path.as_path());
             let there = self.set_there(slot, &line.path, tool);
             match self.restored(so_far, line, there, options.overwrite_foreign) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use tune_model::{Place, Text, Unread};
+use tune_model::{Catalog, Place, System, Text, Unread};
 
 use super::canonical;
 use super::problem::Problem;
@@ -141,7 +141,7 @@ impl Future {
             (Some(blind), ..) => Err(Unread::Unclear(blind.clone())),
             (None, Some(value), _) => Ok(value.clone()),
             (None, None, Some(unread)) => Err(unread.clone()),
-            (None, None, None) => Err(Unread::Computed(format!("the kernel computes {name} when it starts"))),
+            (None, None, None) => Err(Unread::Computed(untold(name))),
         };
         let source = self.sources.get(name).filter(|_| text.is_ok()).cloned();
         Predicted { text, source }
@@ -169,6 +169,14 @@ impl Future {
         let sysctl = self.attempts_on(name).filter(counts).rfind(|attempt| attempt.is_sysctl())?;
         let (loader, sysctl) = (loader.place.as_ref()?, sysctl.place.as_ref()?);
         Some(format!("{loader} sets it for the loader, and {sysctl} sets it once the system runs"))
+    }
+}
+
+/// Says why nothing is known of a tunable that no line sets.
+fn untold(name: &str) -> String {
+    match Catalog::of(System::FreeBsd).get(name) {
+        Some(_) => format!("the kernel computes {name} when it starts"),
+        None => format!("no line sets {name}, and its default is not known here"),
     }
 }
 

@@ -65,8 +65,6 @@ pub(crate) struct RcWrite {
     pub(crate) tunable: &'static str,
     /// The variable of rc.conf.
     pub(crate) variable: &'static str,
-    /// What the variable is; nothing where it is not set.
-    pub(crate) setting: String,
     /// The line that sets the variable.
     pub(crate) place: Option<Place>,
     /// The value that is written, or why that cannot be told.
@@ -220,11 +218,9 @@ impl Shell {
             },
             Err(doubt) => Err(format!("rc.conf's {} cannot be told: {doubt}", knob.variable)),
         };
-        let setting = setting.unwrap_or_default();
         let write = |tunable: &&'static str| RcWrite {
             tunable,
             variable: knob.variable,
-            setting: setting.clone(),
             place: place.clone(),
             value: value.clone(),
         };

@@ -12,8 +12,10 @@ use super::loader_conf::LoaderLine;
 use super::number::{Meant, from_loader, from_sysctl};
 use super::sources::Sources;
 use super::{Jail, canonical};
-use crate::defaults::{Ground, Handed, at_start, number_of};
+use crate::defaults::{Ground, Handed, at_start};
+use crate::ground::is_per_stack;
 use crate::kernel::{self, CLUSTERS, FILES, Kept, MBUFS, SOCKETS};
+use crate::read::mutability;
 
 /// What a simulation is told besides the files.
 #[derive(Debug, Clone)]
@@ -24,7 +26,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) ground: &'a Ground,
     /// Where it is.
     pub(crate) jail: Jail,
-    /// What the running kernel says of tunables outside of the catalog.
+    /// What the running kernel says of tunables, of the catalog and others.
     pub(crate) said: BTreeMap<String, Description>,
     /// What the release has not, by name, and why; only where no kernel runs that could be asked.
     pub(crate) absent: BTreeMap<&'a str, String>,
@@ -32,6 +34,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) booted_with: Option<i128>,
 }
 
+const LOADER_ONLY: &str =
+    "it is read from the loader only, and tune gives the loader only tunables of the catalog";
 /// What sysctl(8) says of what the kernel has not.
 const UNKNOWN: &str = "unknown oid: this release has no such tunable";
 
@@ -49,24 +53,24 @@ impl Setup<'_> {
         if sources.again {
             boot.sysctl(sources, Stage::Again);
         }
+        boot.leave_to_the_loader();
         boot.future
     }
 
     /// Tells why a jail may not write a tunable, where it may not.
     fn forbidden(&self, name: &str) -> Option<String> {
-        let own = match (self.rows.get(name), self.said.get(name)) {
-            _ if self.jail == Jail::None => return None,
-            (Some(row), _) => self.is_per_stack(row),
-            (None, Some(said)) => said.vnet || said.prison,
-            (None, None) => false,
-        };
-        let allowed = own && self.jail == Jail::Vnet;
+        if self.jail == Jail::None {
+            return None;
+        }
+        let said = self.said.get(name).copied();
+        let own = is_per_stack(self.rows.get(name).copied(), said, self.ground);
+        let allowed = self.jail == Jail::Vnet && (own || said.is_some_and(|said| said.prison));
         (!allowed).then(|| format!("{name} belongs to the host of this jail"))
     }
 
-    fn is_per_stack(&self, row: &Tunable) -> bool {
-        let since = row.vnet_since.as_deref().and_then(number_of);
-        row.scope == Reach::Vnet && since.is_none_or(|since| self.ground.release >= Some(since))
+    /// Returns when a tunable can be changed; what the running kernel says of it counts.
+    fn mutability(&self, row: &Tunable) -> Mutability {
+        self.said.get(&row.name).map_or(row.mutability, |said| mutability(Some(row), *said))
     }
 
     /// Tells whether the kernel asks the loader for a tunable; `None` where that cannot be told.
@@ -76,8 +80,12 @@ impl Setup<'_> {
     fn asks_loader(&self, row: &Tunable) -> Option<bool> {
         const PASSED_OVER_BEFORE: i128 = 1_400_097;
         const ASKED_SINCE: i128 = 1_500_000;
-        if !row.loader || row.scope != Reach::Vnet || row.mutability == Mutability::Boot {
-            return Some(row.loader);
+        let said = self.said.get(&row.name).copied();
+        // The flag is on what is asked for, but older kernels leave it off where they ask in another way.
+        let loader = row.loader || said.is_some_and(|said| said.loader);
+        if !loader || !is_per_stack(Some(row), said, self.ground) || self.mutability(row) == Mutability::Boot
+        {
+            return Some(loader);
         }
         match self.ground.release? {
             release if release >= ASKED_SINCE => Some(true),
@@ -124,6 +132,19 @@ impl Boot<'_> {
             match self.setup.absent.get(row.name.as_str()) {
                 Some(why) => _ = self.future.unread.insert(row.name.clone(), Unread::Missing(why.clone())),
                 None => self.start(row, &given, hidden.as_deref()),
+            }
+        }
+    }
+
+    /// Says of what is read from the loader alone, and is not in the catalog, that `tune` does not set it.
+    fn leave_to_the_loader(&mut self) {
+        let of_the_loader = |(name, said): &(&String, &Description)| {
+            said.loader && !said.writable && !self.setup.rows.contains_key(name.as_str())
+        };
+        for (name, _) in self.setup.said.iter().filter(of_the_loader) {
+            let known = self.future.values.contains_key(name);
+            if !known && !self.future.unread.contains_key(name) {
+                self.future.unread.insert(name.clone(), Unread::Computed(LOADER_ONLY.to_owned()));
             }
         }
     }
@@ -226,8 +247,23 @@ impl Boot<'_> {
             given.handed.get(name) == Some(&value) || at_start(row, &others, ground) != Some(value)
         });
         self.future.set(name, value.to_string(), line.map(|line| &line.place));
-        if given.handed.get(name).is_some_and(|said| *said != value) {
-            self.future.remark(name, format!("the kernel makes it {value}"));
+        match given.handed.get(name) {
+            Some(said) if !row.loader => self.take_up(row, *said, given),
+            Some(said) if *said != value => self.future.remark(name, format!("the kernel makes it {value}")),
+            _ => {}
+        }
+    }
+
+    /// A kernel asks its loader for what the catalog knows of no such thing: it takes it as it does a write.
+    fn take_up(&mut self, row: &Tunable, number: i128, given: &FromLoader<'_>) {
+        let name = row.name.as_str();
+        match self.kernel(row, number, None) {
+            Outcome::Kept(shown, _) => {
+                self.future.set(name, shown, given.lines.get(name).map(|line| &line.place));
+            }
+            Outcome::Unclear(why) => self.future.lose(name, why),
+            Outcome::Refused(why) => self.future.remark(name, why),
+            Outcome::Inert(_) | Outcome::Overwritten(_) => {}
         }
     }
 
@@ -303,7 +339,7 @@ impl Boot<'_> {
             return Outcome::Refused(UNKNOWN.to_owned());
         }
         let (row, said) = (self.setup.rows.get(name), self.setup.said.get(name));
-        if row.is_none() && said.is_some_and(|said| !said.writable) {
+        if said.is_some_and(|said| !said.writable) {
             return Outcome::Refused("it is read when the system starts".to_owned());
         }
         let is_text = row.map_or_else(|| said.is_some_and(|said| said.value.is_none()), |row| row.is_text());
@@ -324,6 +360,7 @@ impl Boot<'_> {
         if let Some(why) = self.depends_on_kernel(row, number) {
             return Outcome::Unclear(why);
         }
+        let row = &Tunable { mutability: self.setup.mutability(row), ..row.clone() };
         let write = |hz| kernel::write(row, number, &self.future.values, hz);
         // Whole seconds are whole ticks of any clock.
         let whole = || (!row.ticks || number % 1000 == 0).then(|| write(1000));

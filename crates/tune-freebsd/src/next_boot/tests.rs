@@ -415,3 +415,62 @@ fn the_clock_has_its_limits() {
         assert_eq!(value(&[conf, ("/boot/loader.conf", line)], TIMEOUT), "15000");
     }
 }
+
+fn described(writable: bool, loader: bool, vnet: bool) -> Description {
+    let value = Some(tune_model::catalog::KernelType::Int);
+    Description { value, writable, loader, vnet, prison: false, secure_above: None }
+}
+
+#[test]
+fn what_the_kernel_says_of_a_tunable_counts() {
+    let files = host(&[
+        ("/boot/loader.conf", "net.inet.tcp.finwait2_timeout=\"15000\"\nkern.ipc.maxmbufmem=\"1000000\"\n"),
+        ("/etc/sysctl.conf", "net.inet.tcp.blackhole=2\nkern.maxusers=50\n"),
+    ]);
+    let host = FakeHost::new()
+        .with_files(files)
+        .describing(TIMEOUT, described(true, true, false))
+        .describing("net.inet.tcp.blackhole", described(false, false, true))
+        .describing("kern.maxusers", described(true, true, false));
+    let next = NextBoot::of(&host, &ScopeClaims::default(), &ground(), Jail::None).unwrap();
+    assert_eq!(told(&next, TIMEOUT), ("15000".to_owned(), "/boot/loader.conf:1".to_owned()));
+    assert_eq!(told(&next, "net.inet.tcp.blackhole").0, "0");
+    assert!(next.notes("net.inet.tcp.blackhole")[0].ends_with("it is read when the system starts"));
+    assert_eq!(told(&next, "kern.maxusers").0, "50");
+}
+
+#[test]
+fn the_kernel_says_what_a_jail_has_of_its_own() {
+    let files =
+        host(&[("/etc/sysctl.conf", "net.inet.tcp.finwait2_timeout=30000\nnet.inet.tcp.blackhole=2\n")]);
+    let host = FakeHost::new()
+        .with_files(files)
+        .describing(TIMEOUT, described(true, false, true))
+        .describing("net.inet.tcp.blackhole", described(true, false, false));
+    let next = NextBoot::of(&host, &ScopeClaims::default(), &ground(), Jail::Vnet).unwrap();
+    assert_eq!(told(&next, TIMEOUT).0, "30000");
+    let shared = next.predict("net.inet.tcp.blackhole", Which::AsIs).text;
+    assert!(matches!(shared, Err(Unread::OutOfScope(_))));
+}
+
+#[test]
+fn what_is_outside_of_the_catalog_has_no_default_here() {
+    const CACHE: &str = "net.inet.tcp.hostcache.cachelimit";
+    let files = host(&[("/etc/sysctl.conf", "net.inet.tcp.hostcache.cachelimit=100\n")]);
+    let host = FakeHost::new().with_files(files).describing(CACHE, described(false, true, true));
+    let next = NextBoot::of(&host, &ScopeClaims::default(), &ground(), Jail::None).unwrap();
+    assert!(told(&next, CACHE).0.starts_with("? it is read from the loader only, and tune gives the loader"));
+    assert!(told(&next, "net.inet.udp.maxdgram").0.ends_with("its default is not known here"));
+    assert!(told(&next, "kern.maxfiles").0.ends_with("the kernel computes kern.maxfiles when it starts"));
+}
+
+#[test]
+fn a_jail_on_its_hosts_stack_blames_that_for_what_is_per_stack_only() {
+    let host =
+        FakeHost::new().with_files(host(&[])).with_tunable(TIMEOUT, "60000").with_tunable(KEEPALIVE, "1");
+    let names = [TIMEOUT.to_owned(), KEEPALIVE.to_owned()].into();
+    let read = crate::read::read(&host, &ground(), Jail::Shared, &names, &ScopeClaims::default());
+    let why = |name: &str| read[name].out_of_scope.clone().unwrap();
+    assert!(why(TIMEOUT).ends_with("belongs to the host: a jail shows its value and cannot set it"));
+    assert!(why(KEEPALIVE).ends_with("belongs to the host: this jail has no network stack of its own"));
+}

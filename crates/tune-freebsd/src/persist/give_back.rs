@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tune_host::Files;
 use tune_host::backend::Edited;
+use tune_host::{FileError, Files};
 use tune_model::Slot;
 use tune_model::claim::TakenOver;
 
@@ -36,6 +36,14 @@ impl Draft<'_> {
         let overwrite = self.change.options.overwrite_foreign;
         let mut restored: BTreeMap<&Path, Vec<u8>> = BTreeMap::new();
         for line in lines {
+            if matches!(self.overlay.read(&line.path), Err(FileError::Missing(_))) {
+                self.out.warnings.push(format!(
+                    "{}: {:?} is not put back: the file is gone",
+                    line.path.display(),
+                    line.line
+                ));
+                continue;
+            }
             let there = self.set_there(slot, &line.path);
             match self.restored(restored.get(line.path.as_path()), line, there) {
                 Ok(content) => _ = restored.insert(&line.path, content),

@@ -418,3 +418,34 @@ proptest! {
         prop_assert_eq!(site.text("/etc/sysctl.conf"), Some(content));
     }
 }
+
+#[test]
+fn what_only_the_loader_sets_is_refused_with_the_reason() {
+    const CACHE: &str = "net.inet.tcp.hostcache.cachelimit";
+    let (value, prison) = (Some(tune_model::catalog::KernelType::Uint), false);
+    let said = tune_host::Description {
+        value,
+        writable: false,
+        loader: true,
+        vnet: true,
+        prison,
+        secure_above: None,
+    };
+    let planned = Site::on(host(&[]).describing(CACHE, said)).plan(&[(CACHE, "2000")], PLAIN);
+    let doubt = planned.overrides[0].doubt.as_ref().unwrap();
+    assert!(doubt.starts_with("it is read from the loader only"), "{doubt}");
+}
+
+#[test]
+fn nothing_is_given_back_to_a_file_that_is_gone() {
+    let line = "net.inet.tcp.finwait2_timeout=45000";
+    let mut site = Site::of(&[("/etc/sysctl.conf", line)]);
+    site.settle(&[(TIMEOUT, "30000")], PLAIN);
+    let taken = TakenOver { path: "/etc/sysctl.conf".into(), line: line.to_owned() };
+    site.claims.boot.get_mut(&Slot::whole(TIMEOUT)).unwrap().taken_over = vec![taken];
+    site.host.replace_file(Path::new("/etc/sysctl.conf"), None, "0").unwrap();
+    let planned = site.settle(&[], PLAIN);
+    assert!(planned.edited.is_empty() && planned.taken_over.is_empty(), "{planned:?}");
+    assert!(planned.warnings[0].ends_with("is not put back: the file is gone"), "{planned:?}");
+    assert_eq!((site.text(BLOCK_FILE), site.text("/etc/sysctl.conf")), (None, None));
+}
