@@ -27,7 +27,8 @@ pub(crate) fn replace(path: &Path, image: Option<&FileImage>, tag: &str) -> io::
         None => remove(path),
         Some(image) => {
             let new = aside(path, tag);
-            write_new(&new, image).and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+            let written = write_new(&new, image).and_then(|()| read_back(&new, image));
+            written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
                 let _ = remove(&new);
             })?;
             sync_parent(path)
@@ -51,6 +52,17 @@ fn write_new(path: &Path, image: &FileImage) -> io::Result<()> {
         xattr::set(path, name, &value.0)?;
     }
     file.sync_all()
+}
+
+/// Checks a file before it gets its name: what is found wrong later might be somebody else's doing.
+fn read_back(path: &Path, wanted: &FileImage) -> io::Result<()> {
+    let found = image(path)?.ok_or(io::ErrorKind::NotFound)?;
+    let FileImage { content, mode, uid, gid, attributes } = wanted;
+    let same = (&found.content, found.mode, found.uid, found.gid) == (content, *mode, *uid, *gid);
+    if same && attributes.iter().all(|(name, value)| found.attributes.get(name) == Some(value)) {
+        return Ok(());
+    }
+    Err(io::Error::other("it does not read as it was written"))
 }
 
 /// Makes a directory that all may read and its owner alone may write, whatever the umask is.

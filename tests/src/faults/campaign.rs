@@ -192,7 +192,7 @@ fn try_case(scene: &Scene<'_>, case: Case) -> CaseResult {
     let traced: Vec<_> = injected.filter_map(|option| option.split(['=', ':']).nth(1)).collect();
     let filter = format!("trace={}", traced.join(","));
     let ran = scene.traced(&[&["-e", &filter], words.as_slice()].concat(), fault.limit(at, scene));
-    let mut verdict = Verdict::default();
+    let mut verdict = Verdict::new(scene.calls[at].looks());
     let at_first = verdict.of_run(scene, &ran, fault.kills());
     let said = scene.strace_said();
     let came = said.lines().any(|line| line.contains("(INJECTED)") && !is_standing(line, case.act));

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::campaign::{Campaign, Extent, Violation};
 use super::disk::{Data, Disk};
-use super::scene::{Act, Place, Scene};
+use super::scene::{Act, Place, Scene, stop_watchers};
 use super::trace::{self, Area, Call};
 use super::verdict::{Left, Verdict};
 use super::world::{Snapshot, World, put_back};
@@ -130,6 +130,7 @@ fn cuts(scene: &Scene<'_>, name: &str) -> (Vec<Cut>, usize, Vec<Violation>) {
     scene.restart();
     let start = Snapshot::of(scene.host);
     let ran = scene.traced(&["-y", "-s", "1000000"], None);
+    stop_watchers();
     let calls = trace::calls(&scene.strace_said(), scene.host.state());
     let relevant = |path: &Path| {
         path != Path::new("/etc") && trace::is_boot_file(path) || path.starts_with(scene.host.state())
