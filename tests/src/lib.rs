@@ -9,6 +9,7 @@ pub mod boot_lab;
 pub mod faults;
 pub mod files;
 pub mod freebsd;
+pub mod fuzzing;
 pub mod namespace;
 pub mod outcome_cases;
 pub mod outcome_defaults;

@@ -362,7 +362,7 @@ fn boot_files_that_cannot_be_written_leave_the_kernel_as_it_was() {
         unmount("/etc/sysctl.d");
         own_mount("/etc/sysctl.d");
         read_only("/etc/sysctl.d");
-        boot_file_fails(sandbox, &[BOOT_FILE, "read-only", "the host is as before"]);
+        boot_file_fails(sandbox, &[BOOT_FILE, "read-only", "nothing was changed"]);
         writable("/etc/sysctl.d");
         let _ = sandbox.tune(&["apply", "web-server", "--yes"]).code(0);
     });

@@ -189,7 +189,7 @@ fn a_rollback_of_a_trial_leaves_what_somebody_else_wrote_unless_told_otherwise()
         host.write(FIN, "45");
         host.tune(&["rollback", "--all-or-nothing"]).exits(1).says("nothing was touched");
         assert_eq!(host.read(IDLE), "900");
-        host.tune(&["rollback", "--dry-run"]).exits(0).says("conflict: net.ipv4.tcp_fin_timeout is 45");
+        host.tune(&["rollback", "--dry-run"]).exits(2).says("conflict: net.ipv4.tcp_fin_timeout is 45");
         host.tune(&["rollback"]).exits(3).says("conflict: net.ipv4.tcp_fin_timeout is 45");
         assert_eq!((host.read(FIN).as_str(), host.read(IDLE).as_str()), ("45", "7200"));
         host.write(FIN, "60");

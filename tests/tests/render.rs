@@ -143,7 +143,7 @@ fn a_pasted_file_is_told_and_can_be_made_our_own() {
         let script =
             sandbox.tune(&["render", "web-server", "--for", "linux", "--ram", &memory()]).code(0).out;
         assert_eq!(sandbox.with_input(&["sh"], script.as_bytes()).code, 0);
-        sandbox.tune(&["apply", "web-server", "--yes"]).code(1).says(&["changed by somebody else"]);
+        sandbox.tune(&["apply", "web-server", "--yes"]).code(1).says(&["does not know of"]);
         let _ = sandbox.tune(&["apply", "web-server", "--yes", "--overwrite-foreign"]).code(0);
         let _ = sandbox.tune(&["audit", "web-server"]).code(0);
     });

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use tune_model::tunable::integer;
 use tune_model::{Catalog, System, Tunable};
 
 /// What the kernel's own arithmetic starts from.
@@ -175,19 +176,25 @@ fn above(size: i128) -> i128 {
 /// What a hash table is made of that was asked to have `size` entries.
 pub(crate) fn next_power_of_two(size: i128) -> i128 {
     let size = u64::try_from(size).unwrap_or(0);
-    i128::from(size.next_power_of_two()).max(16)
+    i128::from(size.checked_next_power_of_two().unwrap_or(1 << 63)).max(16)
 }
 
 /// Returns the number of a release such as `14.1`.
 pub(crate) fn number_of(release: &str) -> Option<i128> {
     let (major, minor) = release.split_once('.').unwrap_or((release, "0"));
-    Some(major.parse::<i128>().ok()? * 100_000 + minor.parse::<i128>().ok()? * 1000)
+    Some(integer(major)? * 100_000 + integer(minor)? * 1000)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_size_above_every_power_of_two_is_no_reason_to_panic() {
+        assert_eq!(next_power_of_two(u64::MAX.into()), 1 << 63);
+        assert_eq!(next_power_of_two(17), 32);
+    }
 
     /// What a kernel said of itself.
     fn recorded() -> Ground {

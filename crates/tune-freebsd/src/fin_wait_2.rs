@@ -45,14 +45,14 @@ fn life(values: &dyn Values, hz: i128, cautions: &mut Vec<String>) -> Result<Eff
 /// Returns the life without recycling: what keepalive would take to give up, whether or not keepalive is on.
 fn fallback(values: &dyn Values, hz: i128) -> Result<Effective, Unread> {
     let (interval, probes) = (values.integer(INTERVAL, 0)?, values.integer(PROBES, 0)?);
-    let product = interval * probes;
+    let product = interval.saturating_mul(probes);
     if product > longest_product(hz) {
         return Err(Unread::Unclear(format!(
             "{PROBES} times {INTERVAL} is more ticks than the kernel can count"
         )));
     }
     let low = Quantity::from_scalar(Kind::Duration, product).filter(|_| product > 0);
-    let high = Quantity::from_scalar(Kind::Duration, product + interval);
+    let high = Quantity::from_scalar(Kind::Duration, product.saturating_add(interval));
     Ok(low.zip(high).map_or(Effective::Unbounded, |(low, high)| Effective::Between { low, high }))
 }
 

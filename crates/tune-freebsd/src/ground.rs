@@ -3,6 +3,7 @@
 use tune_host::{Description, Files, Host, Scope};
 use tune_model::Tunable;
 use tune_model::catalog::Reach;
+use tune_model::tunable::integer;
 
 use crate::boot::Jail;
 use crate::defaults::{Ground, number_of};
@@ -28,7 +29,7 @@ fn text(host: &dyn Host, name: &str) -> Option<String> {
 }
 
 pub(crate) fn number(host: &dyn Host, name: &str) -> Option<i128> {
-    text(host, name)?.parse().ok()
+    integer(&text(host, name)?)
 }
 
 pub(crate) fn jail(host: &dyn Host) -> Jail {
@@ -80,7 +81,7 @@ fn installed(files: &dyn Files) -> Option<i128> {
     let version = script.lines().find_map(|line| line.strip_prefix("USERLAND_VERSION=\""))?;
     let numbers = version.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
     let (major, minor) = numbers.split_once('.')?;
-    Some(major.parse::<i128>().ok()? * 100_000 + minor.parse::<i128>().ok()? * 1000)
+    Some(integer(major)? * 100_000 + integer(minor)? * 1000)
 }
 
 #[cfg(test)]
@@ -96,6 +97,12 @@ mod tests {
         let files = MemoryFiles::default().with("/bin/freebsd-version", script);
         assert_eq!(installed(&files), Some(1_401_000));
         assert_eq!(installed(&MemoryFiles::default()), None);
+    }
+
+    #[test]
+    fn a_release_larger_than_any_is_none() {
+        let version = "USERLAND_VERSION=\"99999999999999999999999999999999999999.0\"\n";
+        assert_eq!(installed(&MemoryFiles::default().with("/bin/freebsd-version", version)), None);
     }
 
     #[test]

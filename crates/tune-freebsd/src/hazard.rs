@@ -32,7 +32,7 @@ fn product(name: &str, values: &dyn Values, hz: i128) -> Option<String> {
         return None;
     }
     let (interval, probes) = (values.integer(INTERVAL, 0).ok()?, values.integer(PROBES, 0).ok()?);
-    let product = interval * probes;
+    let product = interval.saturating_mul(probes);
     if product > longest_product(hz) {
         return Some(format!(
             "{PROBES} = {probes} times {INTERVAL} = {interval} is more ticks than the kernel can count"

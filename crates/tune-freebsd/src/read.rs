@@ -6,6 +6,7 @@ use tune_host::{Description, Host, ReadError, Scope};
 use tune_model::catalog::Mutability;
 use tune_model::claim::ScopeClaims;
 use tune_model::reading::{Reading, Readings, Text, Unread};
+use tune_model::tunable::integer;
 use tune_model::{Catalog, System, Tunable};
 
 use crate::boot::Jail;
@@ -191,7 +192,7 @@ fn no_boot(host: &dyn Host) -> Text {
 /// another size of a hash table.
 pub(crate) fn does_not_fit(host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
     const TABLES: [&str; 2] = ["net.inet.tcp.tcbhashsize", "net.inet.tcp.syncache.hashsize"];
-    let number: i128 = text.trim().parse().ok()?;
+    let number = integer(text.trim())?;
     if TABLES.contains(&tunable) && next_power_of_two(number) != number {
         return Some(format!("{tunable} = {number}: the kernel takes powers of two only, from 16 on"));
     }

@@ -136,7 +136,7 @@ pub(crate) fn assess(setting: Setting, values: &dyn Values, hz: i128) -> Assessm
 
 fn abort_time(values: &dyn Values) -> Result<Effective, Unread> {
     let (interval, probes) = (values.integer(INTERVAL, 0)?, values.integer(PROBES, 0)?);
-    let product = Quantity::from_scalar(Kind::Duration, interval * probes.max(0));
+    let product = Quantity::from_scalar(Kind::Duration, interval.saturating_mul(probes.max(0)));
     Ok(product.map_or(Effective::Unbounded, Effective::Exact))
 }
 

@@ -7,7 +7,7 @@ use std::cell::LazyCell;
 
 use tune_host::{Files, Host};
 use tune_model::Tunable;
-use tune_model::tunable::integers;
+use tune_model::tunable::{integer, integers};
 
 /// What the rules are computed from.
 pub(crate) struct Ground<'a> {
@@ -28,7 +28,7 @@ impl<'a> Ground<'a> {
         Self {
             release: host.identity().release.as_deref().and_then(numbers).or_else(|| installed(host)),
             // Negative in a namespace that shares the host's table.
-            hash_entries: read.and_then(|text| text.trim().parse::<i128>().ok()).map(i128::abs),
+            hash_entries: read.and_then(|text| integer(text.trim())).map(i128::abs),
             free_pages: LazyCell::new(Box::new(|| free_pages(host.files()))),
             page: host.page_size().into(),
         }
@@ -135,8 +135,8 @@ fn free_pages(files: &dyn Files) -> Option<i128> {
                 counted =
                     ["DMA", "DMA32", "Normal"].contains(&line.split_whitespace().last().unwrap_or_default());
             }
-            (Some("high"), Some(value)) => high = value.parse().ok()?,
-            (Some("managed"), Some(value)) if counted => total += (value.parse::<i128>().ok()? - high).max(0),
+            (Some("high"), Some(value)) => high = integer(value)?,
+            (Some("managed"), Some(value)) if counted => total += (integer(value)? - high).max(0),
             _ => {}
         }
     }
@@ -185,5 +185,17 @@ mod tests {
     fn a_changed_value_is_not_taken_for_the_default() {
         assert_eq!(default_of("net.ipv4.tcp_mem", "65536\t98304\t131072"), None);
         assert_eq!(default_of("net.core.somaxconn", "1024").as_deref(), Some("4096"));
+    }
+
+    #[test]
+    fn zones_larger_than_any_are_no_reason_to_panic() {
+        let zones = "Node 0, zone Normal\n high -1\n managed 170141183460469231731687303715884105727\n";
+        let files = tune_host::MemoryFiles::default().with("/proc/zoneinfo", zones);
+        assert_eq!(free_pages(&files), None);
+    }
+
+    #[test]
+    fn a_live_value_larger_than_any_is_not_the_default() {
+        assert_eq!(default_of("net.ipv4.tcp_mem", "-170141183460469231731687303715884105727\t1\t1"), None);
     }
 }

@@ -197,7 +197,8 @@ fn abort_time(values: &dyn Values) -> Result<Effective, Unread> {
     if interval < 0 {
         return Ok(Effective::Unbounded);
     }
-    let product = Quantity::from_scalar(Kind::Duration, interval * probes.max(0) * SECOND);
+    let product =
+        Quantity::from_scalar(Kind::Duration, interval.saturating_mul(probes.max(0)).saturating_mul(SECOND));
     Ok(product.map_or(Effective::Unbounded, Effective::Exact))
 }
 
@@ -214,7 +215,7 @@ pub(crate) fn storable(setting: Setting, values: &dyn Values, page: u64) -> Opti
         let probes = values.integer(PROBES, 0).ok().filter(|probes| *probes > 0)?;
         let interval = Row::of(Setting::KeepaliveInterval)?;
         let step = probes * SECOND;
-        return Some(Storable::every(step, step, interval.accepted().1 * step));
+        return Some(Storable::every(step, step, interval.accepted().1.saturating_mul(step)));
     }
     Row::of(setting).map(|row| row.storable(page))
 }

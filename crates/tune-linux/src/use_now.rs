@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tune_host::Files;
+use tune_model::tunable::integer;
 
 /// What `/proc/net/sockstat` counts for TCP.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,14 +25,15 @@ pub(crate) fn tcp_use(files: &dyn Files) -> Option<TcpUse> {
 fn parse(text: &str) -> Option<TcpUse> {
     let line = text.lines().find_map(|line| line.strip_prefix("TCP:"))?;
     let words: Vec<_> = line.split_whitespace().collect();
-    let value = |name: &str| words.chunks_exact(2).find(|pair| pair[0] == name)?[1].parse().ok();
+    let value =
+        |name: &str| words.chunks_exact(2).find(|pair| pair[0] == name).and_then(|pair| integer(pair[1]));
     Some(TcpUse { orphans: value("orphan")?, time_wait: value("tw")?, pages: value("mem")? })
 }
 
 /// Reads a file that begins with one number.
 pub(crate) fn number_in(files: &dyn Files, path: &str) -> Option<i128> {
     let text = files.read(Path::new(path)).ok()?;
-    String::from_utf8_lossy(&text).split_whitespace().next()?.parse().ok()
+    String::from_utf8_lossy(&text).split_whitespace().next().and_then(integer)
 }
 
 /// Reads physical memory in bytes.
@@ -52,5 +54,12 @@ mod tests {
         let text = "sockets: used 93\nTCP: inuse 5 orphan 2 tw 7 alloc 9 mem 11\nUDP: inuse 0 mem 0\n";
         assert_eq!(parse(text), Some(TcpUse { orphans: 2, time_wait: 7, pages: 11 }));
         assert_eq!(parse("TCP: inuse"), None);
+    }
+
+    #[test]
+    fn a_count_that_no_kernel_has_is_none() {
+        let of = |count: &str| parse(&format!("TCP: orphan {count} tw 7 mem 11"));
+        assert!(of("9223372036854775807").is_some());
+        assert_eq!(of("99999999999999999999999999999999999999"), None);
     }
 }

@@ -82,7 +82,13 @@ pub fn same_value(a: &str, b: &str) -> bool {
 /// Returns the integers in a tunable's text, or `None` when one of its words is none.
 #[must_use]
 pub fn integers(text: &str) -> Option<Vec<i128>> {
-    text.split_whitespace().map(|word| word.parse().ok()).collect()
+    text.split_whitespace().map(integer).collect()
+}
+
+/// Returns the integer that a word is, or `None` where it is none, or none that a kernel of 64 bits can show.
+#[must_use]
+pub fn integer(word: &str) -> Option<i128> {
+    word.parse().ok().filter(|number| (i64::MIN.into()..=u64::MAX.into()).contains(number))
 }
 
 /// Reads a list such as `8080,9000-9010`: the ends of each of its ranges, as they are written.

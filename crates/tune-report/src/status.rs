@@ -315,7 +315,8 @@ at boot: settings are read by systemd-sysctl
 active profiles: web-server
 open: transaction 3 (apply web-server) is overdue for confirmation: undo it with
       tune recover
-open: transaction 2 (apply web-server) is complete after the next reboot
+open: what taking transaction 2 (apply web-server) back left is gone after the
+      next reboot
 
 setting                 now          next boot    default      decided by
 tcp.fin_wait_2_timeout  60s          30s          60s          /etc/sysctl.d/

@@ -1,5 +1,7 @@
 //! The history: one line for each time a transaction reaches a state, each with the digest of the line before.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use tune_model::transaction::Entry;
 
@@ -87,10 +89,16 @@ impl Verification {
 impl Chain {
     /// Reads head and history, in this order: a transaction that ends meanwhile only makes the history longer.
     pub(crate) fn read(directory: &Directory) -> Result<Self, StateError> {
-        let head = read_head(directory)?;
-        let file = directory.path().join(HISTORY);
+        let head = directory.read(HEAD)?;
         let content = directory.read(HISTORY)?.unwrap_or_default();
-        let (whole, _torn) = line::split(&content);
+        Self::of(&content, head.as_deref(), directory.path())
+    }
+
+    /// Takes a history and its head apart; `directory` is where errors say that they are.
+    pub(crate) fn of(content: &[u8], head: Option<&[u8]>, directory: &Path) -> Result<Self, StateError> {
+        let head = head.map(|head| read_head(head, directory)).transpose()?;
+        let file = directory.join(HISTORY);
+        let (whole, _torn) = line::split(content);
         if let Some(first) = whole.first() {
             check_format(first, &file)?;
         }
@@ -218,7 +226,7 @@ struct Format {
     format: String,
 }
 
-fn check_format(first: &[u8], file: &std::path::Path) -> Result<(), StateError> {
+fn check_format(first: &[u8], file: &Path) -> Result<(), StateError> {
     match serde_json::from_slice::<Format>(first) {
         Ok(Format { format }) if format == FORMAT => Ok(()),
         Ok(Format { format }) if format.starts_with("tune.history/") => {
@@ -228,17 +236,14 @@ fn check_format(first: &[u8], file: &std::path::Path) -> Result<(), StateError> 
     }
 }
 
-fn read_head(directory: &Directory) -> Result<Option<Head>, StateError> {
-    let file = directory.path().join(HEAD);
-    let Some(content) = directory.read(HEAD)? else { return Ok(None) };
-    let format: Format =
-        serde_json::from_slice(&content).map_err(|error| StateError::corrupt(&file, 1, error.to_string()))?;
+fn read_head(content: &[u8], directory: &Path) -> Result<Head, StateError> {
+    let file = directory.join(HEAD);
+    let damaged = |error: serde_json::Error| StateError::corrupt(&file, 1, error.to_string());
+    let format: Format = serde_json::from_slice(content).map_err(damaged)?;
     if format.format != HEAD_FORMAT {
         return Err(StateError::NewerFormat { file, format: format.format });
     }
-    let head =
-        serde_json::from_slice(&content).map_err(|error| StateError::corrupt(&file, 1, error.to_string()))?;
-    Ok(Some(head))
+    serde_json::from_slice(content).map_err(damaged)
 }
 
 /// Appends entries. With `durable`, they and the head are on disk when this returns; without, a power cut may lose

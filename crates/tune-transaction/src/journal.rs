@@ -108,7 +108,7 @@ pub(crate) struct Story {
     /// Where it waits, unless it has gone on from there.
     pub(crate) waits: Option<Pause>,
     /// The length of the intact lines, and the check of the last.
-    end: (u64, String),
+    pub(crate) end: (u64, String),
 }
 
 /// What reading a journal gives.
@@ -228,7 +228,17 @@ fn written(intent: &Intent) -> serde_json::Result<(String, String)> {
 pub(crate) fn read(journals: &Directory, id: u64, boot_id: &str) -> Result<Reading, StateError> {
     let name = file_name(id);
     let content = journals.read(&name)?.unwrap_or_default();
-    parse(&content, id, boot_id).map_err(|fault| fault.at(journals.path().join(name)))
+    read_bytes(&content, id, boot_id, journals.path().join(name))
+}
+
+/// Reads a journal whose content is at hand; `file` is where errors say that it is.
+pub(crate) fn read_bytes(
+    content: &[u8],
+    id: u64,
+    boot_id: &str,
+    file: std::path::PathBuf,
+) -> Result<Reading, StateError> {
+    parse(content, id, boot_id).map_err(|fault| fault.at(file))
 }
 
 /// What is wrong with a journal.

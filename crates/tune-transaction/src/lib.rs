@@ -104,6 +104,8 @@ mod trial;
 mod trial_campaign;
 #[cfg(test)]
 mod trial_tests;
+#[doc(hidden)]
+pub mod untrusted;
 
 use tune_host::Machine;
 use tune_model::{Effect, Step};

@@ -186,6 +186,26 @@ const fn jailed(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_the_kernel_hands_over_is_read(
+            word: u32,
+            bytes in proptest::collection::vec(any::<u8>(), 0..40),
+            text in "-?[0-9]{0,25}",
+        ) {
+            let kind = Kind(word);
+            let _ = kind.description();
+            if let Form::Number(kernel_type) = kind.form() {
+                drop(shown(kernel_type, &bytes));
+                if let Ok(number) = fitting(kernel_type, &text) {
+                    let stored = super::bytes(kernel_type, number);
+                    prop_assert_eq!(shown(kernel_type, &stored), number.to_string());
+                }
+            }
+        }
+    }
 
     const NOBODY: Caller = Caller { root: false, jail: None, securelevel: -1 };
     const ROOT: Caller = Caller { root: true, ..NOBODY };

@@ -215,3 +215,36 @@ pub(crate) fn boot_id() -> String {
     let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     read.map(|id| id.trim().to_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MOUNTS: &str = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+        40 22 0:35 /x /etc rw - overlay overlay rw\n41 40 0:36 / /etc/sysctl.d rw - tmpfs tmpfs rw\n";
+
+    #[test]
+    fn the_nearest_mount_that_shows_covers_a_path() {
+        let found = |path| covering_mount(MOUNTS, path);
+        assert_eq!(found("/etc/sysctl.d"), Some(("0:36".to_owned(), "/".to_owned())));
+        assert_eq!(found("/etc/sysctl.conf"), Some(("0:35".to_owned(), "/x".to_owned())));
+        assert_eq!(found("/etcetera"), Some(("8:1".to_owned(), "/".to_owned())));
+        assert_eq!(covering_mount("22 1 8:1", "/"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_of_mounts_is_read(
+            text in ".{0,60}",
+            lines in proptest::collection::vec("[0-9: /a-z\\\\-]{0,40}", 0..6),
+            cut in 0..MOUNTS.len(),
+        ) {
+            for text in [text, lines.join("\n"), MOUNTS[..cut].to_owned()] {
+                if let Some((device, root)) = covering_mount(&text, "/etc/sysctl.d") {
+                    prop_assert!(text.contains(&device) && text.contains(&root));
+                }
+            }
+        }
+    }
+}

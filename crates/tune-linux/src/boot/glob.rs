@@ -105,17 +105,20 @@ fn set(rest: &[u8]) -> Option<(usize, Set<'_>)> {
     let start = usize::from(negated);
     let mut at = start;
     let mut items = Vec::new();
+    // Where one class is not closed no later one is either: looking once keeps this linear.
+    let mut closed = true;
     loop {
         let tail = rest.get(at..)?;
         match tail {
             [] => return None,
             [b']', ..] if at > start => return Some((at + 1, Set { negated, items })),
-            [b'[', b':', class @ ..] => {
+            [b'[', b':', class @ ..] if closed => {
                 if let Some(length) = class.windows(2).position(|pair| pair == b":]") {
                     items.push(Item::Class(&class[..length]));
                     at += length + 4;
                     continue;
                 }
+                closed = false;
                 items.push(Item::Range(b'[', b'['));
                 at += 1;
             }
@@ -164,6 +167,8 @@ fn class_holds(name: &[u8], byte: u8) -> bool {
 
 /// The most alternatives a pattern with braces is expanded to; more is taken literally.
 const MAX_ALTERNATIVES: usize = 4096;
+/// The most bytes that these may take.
+const MAX_BYTES: usize = 16 << 20;
 
 /// Returns the patterns that `{a,b}` stands for, in order; the pattern itself where it has no complete braces.
 #[must_use]
@@ -183,7 +188,8 @@ pub fn expand_braces(pattern: &str) -> Vec<String> {
             }
             None => done.push(next),
         }
-        if done.len() + pending.len() > MAX_ALTERNATIVES {
+        let alternatives = done.len() + pending.len();
+        if alternatives > MAX_ALTERNATIVES || alternatives.saturating_mul(pattern.len()) > MAX_BYTES {
             return vec![pattern.to_owned()];
         }
     }
@@ -248,6 +254,21 @@ mod tests {
         assert_eq!(expand_braces("a{b"), ["a{b"]);
         assert_eq!(expand_braces("a{}b"), ["a{}b"]);
         assert_eq!(expand_braces(r"a\{b,c}"), [r"a\{b,c}"]);
+    }
+
+    #[test]
+    fn a_long_pattern_is_not_multiplied() {
+        let pattern = "{a,b}".repeat(12) + &"x".repeat(1 << 20);
+        assert_eq!(expand_braces(&pattern), [pattern]);
+        assert_eq!(expand_braces(&"{a,b}".repeat(12)).len(), 4096);
+    }
+
+    #[test]
+    fn classes_that_never_close_take_no_time() {
+        let started = std::time::Instant::now();
+        assert!(!matches("[[:".repeat(300_000).as_bytes(), b"[[x"));
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+        assert!(matches(b"[[:x]", b":"));
     }
 
     proptest! {

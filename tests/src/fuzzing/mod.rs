@@ -1,0 +1,48 @@
+//! What is done with bytes that others wrote: one function for each parser, run by the fuzzers in `fuzz/` and as
+//! properties by `tests/tests/fuzzing.rs`. Each fails by a panic, of the parser or of what is asserted of its answer.
+//!
+//! It depends on nothing of this crate, so that the fuzzers build without it.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // A panic is the finding.
+
+mod freebsd;
+mod host;
+mod linux;
+mod model;
+mod state;
+
+pub use freebsd::{
+    freebsd_block, freebsd_kernel_text, freebsd_loader_conf, freebsd_rc_conf, freebsd_sysctl_conf,
+};
+pub use linux::{kernel_command_line, modules, proc_text, sysctl_line_taken_over, sysctl_tree_linux};
+pub use model::{claims, names, one_off, profile, quantities};
+pub use state::{history, journal};
+
+/// A function for bytes that others wrote.
+pub type Body = fn(&[u8]);
+
+/// Every one of them, by the name of its fuzzer and of its seeds.
+pub const BODIES: [(&str, Body); 17] = [
+    ("profile", profile),
+    ("one_off", one_off),
+    ("names", names),
+    ("quantities", quantities),
+    ("claims", claims),
+    ("journal", journal),
+    ("history", history),
+    ("sysctl_tree_linux", sysctl_tree_linux),
+    ("sysctl_line_taken_over", sysctl_line_taken_over),
+    ("kernel_command_line", kernel_command_line),
+    ("modules", modules),
+    ("proc_text", proc_text),
+    ("freebsd_sysctl_conf", freebsd_sysctl_conf),
+    ("freebsd_loader_conf", freebsd_loader_conf),
+    ("freebsd_rc_conf", freebsd_rc_conf),
+    ("freebsd_block", freebsd_block),
+    ("freebsd_kernel_text", freebsd_kernel_text),
+];
+
+/// How many lines a content has, one without an end included.
+fn lines(content: &[u8]) -> u32 {
+    u32::try_from(content.split(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
+}
