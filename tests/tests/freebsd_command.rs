@@ -214,6 +214,8 @@ fn a_securelevel_is_in_the_way_of_the_reserved_ports_only() {
 fn a_clock_rounds_and_the_neighbours_are_named() {
     let set = &["set", "net.inet.tcp.keepidle=60005", "--yes"];
     let fine = guest(Model { hz: 1000, ..Model::of(Release::Fifteen) });
+    // What a virtual machine does not have by itself comes from its loader.
+    fine.put("boot/loader.conf", "kern.hz=\"1000\"\n");
     fine.tune(set).exits(0);
     assert_eq!(fine.value("net.inet.tcp.keepidle"), "60005");
     let coarse = guest_15();

@@ -223,6 +223,8 @@ fn undo_not_durable(call: &Call, disk: &Disk, scene: &Scene<'_>) -> Option<Strin
 
 fn try_cut(scene: &Scene<'_>, cut: &Cut, fresh: &Snapshot) -> (Left, Verdict) {
     let host = scene.host;
+    // No process outlives the power.
+    stop_watchers();
     let others = scene
         .old
         .everything
