@@ -139,7 +139,7 @@ impl Turn {
 
     fn take_back(&self, host: &TestHost) {
         let edited = host.everything();
-        host.tune(&["rollback", "--dry-run"]).exits(0).says("somebody else changed it, and it stays");
+        host.tune(&["rollback", "--dry-run"]).exits(2).says("somebody else changed it, and it stays");
         let all = host.tune(&["rollback", "--yes", "--all-or-nothing"]).exits(3);
         host.everything().same_as(&edited, &format!("after all or nothing: {all}"));
         let first = host.tune(&["rollback", "--yes", "--format", "json"]).exits(3).json();
