@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The systems that have a catalog.
-const SYSTEMS: &[&str] = &["linux", "freebsd"];
+const SYSTEMS: &[&str] = &["linux", "freebsd", "solaris"];
 
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");

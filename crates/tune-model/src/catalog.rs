@@ -18,6 +18,8 @@ pub enum Reach {
     Netns,
     /// The network stack of the writer: the host's, or that of a VNET jail.
     Vnet,
+    /// The IP stack of the writer's zone: the global zone's, or that of an exclusive-IP zone.
+    Stack,
 }
 
 /// The C type of a tunable's value, where the system has typed ones.
@@ -116,6 +118,8 @@ pub enum TakesHold {
     NewCloses,
     /// Listening sockets made from then on.
     NewListeners,
+    /// Sockets made from then on; an accepted connection has what its listener had when that was made.
+    NewSockets,
     /// Keepalive timers set from then on; a running timer keeps its time.
     NewKeepaliveCycles,
     /// The host as a whole, at once.
@@ -131,6 +135,9 @@ impl TakesHold {
             Self::NewConnections => "connections made from then on",
             Self::NewCloses => "connections closed from then on; running timers keep their time",
             Self::NewListeners => "sockets that listen from then on; restart the service",
+            Self::NewSockets => {
+                "sockets made from then on, and what they accept; a service keeps the old value until restarted"
+            }
             Self::NewKeepaliveCycles => "keepalive timers set from then on; running timers keep their time",
             Self::Host => "the host, at once",
         }
@@ -147,6 +154,20 @@ pub enum Elsewhere {
     ReadOnly,
     /// Either, by kernel release.
     Varies,
+}
+
+/// Where one family of releases differs from the row: only what is stated here does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// The default.
+    #[serde(default)]
+    pub default: Vec<i128>,
+    /// What its kernels take.
+    #[serde(default)]
+    pub accepted: Vec<(i128, i128)>,
+    /// What nobody could confirm about it, in words.
+    pub unconfirmed: Option<String>,
 }
 
 /// What is known of one native tunable.
@@ -195,6 +216,14 @@ pub struct Tunable {
     /// Constant defaults by the first release that has them, oldest first.
     #[serde(default)]
     pub default_since: Vec<(String, Vec<i128>)>,
+    /// Where a family of releases differs, by its name: `illumos`, `opensolaris-2010`, `solaris-11`, `solaris-10`.
+    #[serde(default)]
+    pub variants: BTreeMap<String, Variant>,
+    /// The names that earlier releases had for it, newest first.
+    #[serde(default)]
+    pub former_names: Vec<String>,
+    /// Its name for `ndd`, where the system has that program.
+    pub ndd: Option<String>,
     /// What one write reaches.
     pub scope: Reach,
     /// Where a new network namespace takes the value from: `default` or `initial`.
@@ -294,13 +323,14 @@ impl Catalog {
     pub fn of(system: System) -> &'static Self {
         static LINUX: LazyLock<Catalog> =
             LazyLock::new(|| Catalog::built_in(include_str!(concat!(env!("OUT_DIR"), "/linux.json"))));
-        static NONE: LazyLock<Catalog> = LazyLock::new(|| Catalog::new(CatalogFile { tunable: Vec::new() }));
+        static SOLARIS: LazyLock<Catalog> =
+            LazyLock::new(|| Catalog::built_in(include_str!(concat!(env!("OUT_DIR"), "/solaris.json"))));
         static FREEBSD: LazyLock<Catalog> =
             LazyLock::new(|| Catalog::built_in(include_str!(concat!(env!("OUT_DIR"), "/freebsd.json"))));
         match system {
             System::Linux => &LINUX,
             System::FreeBsd => &FREEBSD,
-            System::Solaris => &NONE,
+            System::Solaris => &SOLARIS,
         }
     }
 
