@@ -195,7 +195,7 @@ fn in_vain(
 ) -> Vec<String> {
     let mut view = View::layer(readings, Layer::Runtime);
     for step in steps {
-        if let Effect::SetTunable { tunable, after, .. } = &step.effect {
+        if let Some((tunable, _, after)) = step.effect.live() {
             view.plan(&Slot::whole(tunable), after);
         }
     }
@@ -220,7 +220,7 @@ fn in_vain(
 /// Refuses what cannot be taken back at run time, unless that was accepted.
 fn cannot_be_undone(step: &Step, options: &Options) -> Option<Refusal> {
     let reason = step.irreversible.as_ref().filter(|_| !options.accept_irreversible)?;
-    let Effect::SetTunable { tunable, before, after, .. } = &step.effect else { return None };
+    let (tunable, before, after) = step.effect.live()?;
     Some(Refusal {
         kind: RefusalKind::Irreversible,
         subject: step.serves.first().cloned(),

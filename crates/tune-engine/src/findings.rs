@@ -85,7 +85,7 @@ fn judge(
     finding.wanted = wanted.clone();
     finding.notes.clear();
     match subject::provision(backend, &finding.subject) {
-        Provision::None => unsupported(finding, &stands_in(&finding.subject)),
+        Provision::None => unsupported(finding, &stands_in(backend, &finding.subject)),
         Provision::Fixed(value) => judge_fixed(finding, Effective::Exact(value)),
         Provision::Slots(_) | Provision::Derived(_) => {
             judge_layers(backend, host, finding, readings);
@@ -97,10 +97,10 @@ fn judge(
     }
 }
 
-fn stands_in(subject: &Subject) -> String {
+fn stands_in(backend: &dyn Backend, subject: &Subject) -> String {
     match subject {
         Subject::Setting(setting) => {
-            format!("this system has none; what bounds it: {}", Setting::stands_in(*setting))
+            format!("this system has none; what bounds it: {}", backend.stands_in(*setting))
         }
         Subject::Tunable(slot) => format!("this system has no {slot}"),
     }

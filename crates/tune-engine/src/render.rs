@@ -122,10 +122,12 @@ impl<'a> Draft<'a> {
             }
         };
         let mut found: Vec<_> = serves.into_iter().map(assignment).collect();
-        let rank = |tunable: &str| self.engine.backend.rank(tunable);
-        found.sort_by_key(|line| {
-            (line.at_boot_only.is_some(), line.irreversible.is_some(), rank(&line.tunable))
-        });
+        let rank = |line: &Assignment| {
+            let from = line.default.as_deref().unwrap_or_default();
+            self.engine.backend.rank(&line.tunable, from, &line.value)
+        };
+        found
+            .sort_by_key(|line| (line.at_boot_only.is_some(), line.irreversible.is_some(), rank(line)));
         found
     }
 
@@ -216,7 +218,7 @@ impl<'a> Draft<'a> {
             }
         }
         let mut provisos: Vec<_> = joined.into_values().map(|proviso| self.restrained(proviso)).collect();
-        provisos.sort_by_key(|proviso| self.engine.backend.rank(&proviso.slot.tunable));
+        provisos.sort_by_key(|proviso| self.engine.backend.rank(&proviso.slot.tunable, "", ""));
         provisos
     }
 

@@ -357,7 +357,10 @@ impl Settlement<'_> {
             take_over: self.options.take_over,
             overwrite_foreign: self.options.overwrite_foreign,
         };
-        let mut found = self.backend.persist(self.host, self.before, &self.after, self.readings, options);
+        let live = settled.steps.iter().filter_map(|step| step.effect.live());
+        let live = live.map(|(tunable, _, after)| (tunable.to_owned(), after.to_owned())).collect();
+        let claims = (self.before, &self.after);
+        let mut found = self.backend.persist(self.host, claims, self.readings, &live, options);
         for (slot, lines) in std::mem::take(&mut found.taken_over) {
             if let Some(holding) = self.after.boot.get_mut(&slot) {
                 if holding.taken_over != lines {

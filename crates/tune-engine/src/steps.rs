@@ -6,7 +6,7 @@ use tune_host::{Around, Backend, Host};
 use tune_model::plan::{Change, Refusal, RefusalKind};
 use tune_model::reading::{Layer, Readings};
 use tune_model::tunable::same_value;
-use tune_model::{Effect, Slot, Step, Subject, Values};
+use tune_model::{Slot, Step, Subject, Values};
 
 use crate::options::Options;
 use crate::subject::{self, View};
@@ -38,16 +38,10 @@ pub(crate) fn live_steps(
     }
     texts.retain(|_, (before, after, _)| !same_value(before, after));
     let mut texts: Vec<_> = texts.into_iter().collect();
-    texts.sort_by_key(|(tunable, _)| (backend.rank(tunable), *tunable));
-    let namespace = host.namespace();
+    texts.sort_by_key(|(tunable, (before, after, _))| (backend.rank(tunable, before, after), *tunable));
     let steps = texts.iter().map(|(tunable, (before, after, serves))| Step {
         serves: unique(serves),
-        effect: Effect::SetTunable {
-            tunable: (*tunable).to_owned(),
-            namespace: namespace.clone(),
-            before: before.clone(),
-            after: after.clone(),
-        },
+        effect: backend.live_effect(host, tunable, before, after),
         // The way back is another change, which the kernel may not take.
         irreversible: backend.held_back(
             tunable,

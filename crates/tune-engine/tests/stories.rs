@@ -144,7 +144,7 @@ impl HostFile {
         tunables.retain(|name, _| !self.missing.iter().any(|missing| missing == name));
         let mut host = FakeHost::new().with_files(files).with_isolation(isolation);
         if self.tool.ends_with("image") {
-            let identity = tune_host::Identity { kernel: None, release: None, host_name: None };
+            let identity = tune_host::Identity::default();
             host = host.with_scope(Scope::Image("/image".into())).with_identity(identity).with_ram(self.ram);
         }
         for (name, value) in tunables {

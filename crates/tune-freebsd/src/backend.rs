@@ -1,6 +1,6 @@
 //! FreeBSD behind the trait that every system implements.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tune_host::backend::BootStory;
 use tune_host::{
@@ -98,7 +98,7 @@ impl Backend for FreeBsd {
         Ok(())
     }
 
-    fn rank(&self, tunable: &str) -> u32 {
+    fn rank(&self, tunable: &str, _from: &str, _to: &str) -> u32 {
         match tunable {
             // On before the timeout is right, it would act on the wrong one.
             fin_wait_2::RECYCLE => 2,
@@ -159,9 +159,9 @@ impl Backend for FreeBsd {
     fn persist(
         &self,
         host: &dyn Host,
-        before: &ScopeClaims,
-        claims: &ScopeClaims,
+        (before, claims): (&ScopeClaims, &ScopeClaims),
         readings: &Readings,
+        _live: &BTreeMap<String, String>,
         options: PersistOptions,
     ) -> Persistence {
         persist::persist(host, (&self.ground, self.jail), Change { before, claims, options }, readings)

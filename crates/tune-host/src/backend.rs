@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tune_model::catalog::{Mutability, TakesHold};
 use tune_model::claim::{ScopeClaims, TakenOver};
 use tune_model::plan::Change;
-use tune_model::profile::Scale;
+use tune_model::profile::{Profile, Scale};
 use tune_model::{
     Catalog, Effect, Effective, Limits, Place, Quantity, Readings, Setting, Slot, Storable, System, Values,
 };
@@ -225,9 +225,36 @@ pub trait Backend {
     }
 
     /// Returns the place of a tunable's step among the others: what has to be changed first has the smaller number.
-    fn rank(&self, tunable: &str) -> u32 {
-        let _ = tunable;
+    /// Which that is can depend on the direction, from one value to another.
+    fn rank(&self, tunable: &str, from: &str, to: &str) -> u32 {
+        let _ = (tunable, from, to);
         0
+    }
+
+    /// Returns the effect that sets a tunable of the running kernel.
+    fn live_effect(&self, host: &dyn Host, tunable: &str, before: &str, after: &str) -> Effect {
+        Effect::SetTunable {
+            tunable: tunable.to_owned(),
+            namespace: host.namespace(),
+            before: before.to_owned(),
+            after: after.to_owned(),
+        }
+    }
+
+    /// Says what remains to be done by hand once these tunables of the running kernel have changed, a sentence each.
+    fn aftermath(&self, host: &dyn Host, tunables: &BTreeSet<&str>) -> Vec<String> {
+        let _ = (host, tunables);
+        Vec::new()
+    }
+
+    /// Returns what bounds the same thing where this system has no such setting.
+    fn stands_in(&self, setting: Setting) -> String {
+        setting.stands_in().to_owned()
+    }
+
+    /// Puts requirements that this system cannot tell apart into the one that it has, and says so, a sentence each.
+    fn merge(&self, profile: &Profile) -> (Profile, Vec<String>) {
+        (profile.clone(), Vec::new())
     }
 
     /// Returns why the running kernel would not take a tunable from one value to another, where both are sound: it can
@@ -284,13 +311,14 @@ pub trait Backend {
         None
     }
 
-    /// Plans the boot files for `claims`, whose boot layer says what is wanted; `before` is the state as it is.
+    /// Plans the next boot from the claims as they are to those as they are to be, whose boot layer says what is wanted;
+    /// `live` has those tunables of the running kernel that will have changed before.
     fn persist(
         &self,
         host: &dyn Host,
-        before: &ScopeClaims,
-        claims: &ScopeClaims,
+        claims: (&ScopeClaims, &ScopeClaims),
         readings: &Readings,
+        live: &BTreeMap<String, String>,
         options: PersistOptions,
     ) -> Persistence;
 

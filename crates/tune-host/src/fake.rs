@@ -17,10 +17,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tune_model::native::Command;
 use tune_model::plan::{Bytes, FileImage, Namespace};
 
+use crate::fake_properties::Properties;
 use crate::files::{FileError, FileKind, Files, MemoryFiles};
 use crate::host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
+use crate::native::{Inquiry, Output, RunError};
 use crate::replace::aside;
 
 /// The words of the panic that stands for the death of the process.
@@ -39,6 +42,10 @@ pub enum Operation {
     Replace,
     /// Making or removing a directory.
     Directory,
+    /// Asking one of the system's own programs.
+    Inquire,
+    /// Running one of the system's own programs.
+    Run,
 }
 
 /// What somebody else does meanwhile.
@@ -72,6 +79,7 @@ pub struct FakeHost {
     initial: BTreeMap<Key, String>,
     habits: BTreeMap<String, Vec<Habit>>,
     descriptions: BTreeMap<String, Description>,
+    properties: Properties,
     failures: RefCell<Vec<(Operation, usize, String)>>,
     meddling: RefCell<Vec<(usize, Meddling)>>,
     counts: RefCell<BTreeMap<Operation, usize>>,
@@ -95,13 +103,19 @@ impl Default for FakeHost {
             initial: BTreeMap::new(),
             habits: BTreeMap::new(),
             descriptions: BTreeMap::new(),
+            properties: Properties::default(),
             failures: RefCell::default(),
             meddling: RefCell::default(),
             counts: RefCell::default(),
             effects: RefCell::default(),
             crash_after: Cell::new(None),
             crashed: Cell::new(false),
-            identity: Identity { kernel: text("Linux"), release: text("6.12.0"), host_name: text("fake") },
+            identity: Identity {
+                kernel: text("Linux"),
+                release: text("6.12.0"),
+                version: None,
+                host_name: text("fake"),
+            },
             scope: Scope::Own,
             isolation: Isolation::None,
             ram: None,
@@ -242,6 +256,29 @@ impl FakeHost {
         self
     }
 
+    /// Adds a property that ipadm keeps, at its default.
+    #[must_use]
+    pub fn with_property(self, protocol: &str, name: &str, default: &str) -> Self {
+        self.properties.add(protocol, name, default);
+        self
+    }
+
+    /// Sets a property, and what the next boot makes it, as somebody else, uncounted.
+    pub fn set_property(&self, protocol: &str, name: &str, current: &str, persistent: Option<&str>) {
+        self.properties.set(protocol, name, current, persistent);
+    }
+
+    /// Returns a property's value and what the next boot makes it, uncounted.
+    #[must_use]
+    pub fn property(&self, protocol: &str, name: &str) -> Option<(String, Option<String>)> {
+        self.properties.get(protocol, name)
+    }
+
+    /// Lets what keeps properties for the next boot answer so many times more, and then no more; `None` for ever.
+    pub fn keep_properties(&self, times: Option<usize>) {
+        self.properties.keep_only(times);
+    }
+
     fn habit(mut self, name: &str, habit: Habit) -> Self {
         self.habits.entry(name.to_owned()).or_default().push(habit);
         self
@@ -286,6 +323,7 @@ impl FakeHost {
         self.uptime.set(Duration::from_secs(10));
         let own = self.initial.iter().filter(|((namespace, _), _)| namespace.is_none());
         *self.tunables.borrow_mut() = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        self.properties.restart();
     }
 
     /// Lets time pass.
@@ -537,6 +575,12 @@ impl Host for FakeHost {
         names.iter().map(|name| self.writable(name)).collect()
     }
 
+    fn inquire(&self, inquiry: &Inquiry) -> Result<Output, RunError> {
+        let command = inquiry.command();
+        self.enter(Operation::Inquire).map_err(|reason| not_started(&command, reason))?;
+        self.properties.run(&command)
+    }
+
     fn file_image(&self, path: &Path) -> Result<Option<FileImage>, FileError> {
         self.enter(Operation::Image).map_err(|reason| other(path, reason))?;
         self.files.image(path)
@@ -569,6 +613,14 @@ impl Machine for FakeHost {
         }
         self.tunables.borrow_mut().insert(key(namespace, name), stored);
         answer
+    }
+
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        self.enter(Operation::Run).map_err(|reason| not_started(command, reason))?;
+        self.survive(|| ());
+        let output = self.properties.run(command)?;
+        self.note(command.to_string());
+        Ok(output)
     }
 
     fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError> {
@@ -621,6 +673,10 @@ impl Machine for FakeHost {
         });
         Ok(())
     }
+}
+
+fn not_started(command: &Command, reason: String) -> RunError {
+    RunError::NotStarted { path: command.program.paths()[0].into(), reason }
 }
 
 fn other(path: &Path, reason: String) -> FileError {

@@ -29,7 +29,7 @@ impl Host for FreshHost {
     }
 
     fn identity(&self) -> Identity {
-        Identity { kernel: None, release: None, host_name: None }
+        Identity::default()
     }
 
     fn boot_id(&self) -> String {

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tune_model::catalog::KernelType;
+use tune_model::native::Command;
 use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files};
+use crate::native::{Inquiry, Output, RunError};
 use crate::sys;
 
 /// Why a tunable could not be read.
@@ -123,12 +125,14 @@ pub enum Isolation {
 }
 
 /// What kind of system it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The kernel's name, as `uname -s` prints it; `None` for an image.
     pub kernel: Option<String>,
     /// The kernel's release, as `uname -r` prints it; `None` for an image.
     pub release: Option<String>,
+    /// The kernel's version, as `uname -v` prints it; `None` for an image.
+    pub version: Option<String>,
     /// The host's name; `None` for an image.
     pub host_name: Option<String>,
 }
@@ -212,6 +216,15 @@ pub trait Host {
         Ok(())
     }
 
+    /// Asks one of the system's own programs.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RunError`]; [`RunError::Absent`] where there is no running system.
+    fn inquire(&self, inquiry: &Inquiry) -> Result<Output, RunError> {
+        Err(RunError::Absent(inquiry.command().program))
+    }
+
     /// Returns a regular file with mode, owner and extended attributes, or `None` where there is nothing.
     ///
     /// # Errors
@@ -235,6 +248,15 @@ pub trait Machine: Host {
     ///
     /// Any [`WriteError`]; of a tunable with several fields some may have changed even so.
     fn write_in(&self, namespace: Option<&Namespace>, name: &str, value: &str) -> Result<(), WriteError>;
+
+    /// Runs one of the system's own programs to its end. It says nothing about what came of it: read it back.
+    ///
+    /// # Errors
+    ///
+    /// Any [`RunError`]; it may have done something even so.
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        Err(RunError::Absent(command.program))
+    }
 
     /// Replaces, makes or removes a regular file, all or nothing, durable when it returns.
     ///

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use tune_model::native::Command;
 use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files, RootedFiles, file_error, write_error};
 use crate::host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
-use crate::{replace, sys};
+use crate::native::{Inquiry, Output, RunError, Runner};
+use crate::{native, replace, sys};
 
 /// The running system, or an offline image of one.
 ///
@@ -95,6 +97,14 @@ impl LiveHost {
         self.files.locate(path)
     }
 
+    /// Programs speak of the system that they run on, which no image is.
+    fn call(&self, command: &Command) -> Result<Output, RunError> {
+        match self.scope {
+            Scope::Own => Runner::new("/", native::TIME_LIMIT).run(command),
+            Scope::Namespace(_) | Scope::Image(_) => Err(RunError::Absent(command.program)),
+        }
+    }
+
     const fn chosen(&self) -> Option<&Namespace> {
         match &self.scope {
             Scope::Namespace(namespace) => Some(namespace),
@@ -118,7 +128,7 @@ impl Host for LiveHost {
 
     fn identity(&self) -> Identity {
         match self.scope {
-            Scope::Image(_) => Identity { kernel: None, release: None, host_name: None },
+            Scope::Image(_) => Identity::default(),
             _ => sys::identity(),
         }
     }
@@ -208,6 +218,10 @@ impl Host for LiveHost {
         })
     }
 
+    fn inquire(&self, inquiry: &Inquiry) -> Result<Output, RunError> {
+        self.call(&inquiry.command())
+    }
+
     fn file_image(&self, path: &Path) -> Result<Option<FileImage>, FileError> {
         match self.locate(path) {
             Err(FileError::Missing(_)) => Ok(None),
@@ -233,6 +247,11 @@ impl Machine for LiveHost {
             Err(NamespaceError::Missing(gone)) => Err(WriteError::NamespaceGone(gone)),
             Err(error) => Err(WriteError::Failed { name: name.to_owned(), reason: error.to_string() }),
         }
+    }
+
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        tracing::info!("running {command}");
+        self.call(command)
     }
 
     fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError> {

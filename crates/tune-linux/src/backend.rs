@@ -1,6 +1,6 @@
 //! Linux behind the trait that every system implements.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tune_host::backend::BootStory;
 use tune_host::{
@@ -87,9 +87,9 @@ impl Backend for Linux {
     fn persist(
         &self,
         host: &dyn Host,
-        before: &ScopeClaims,
-        claims: &ScopeClaims,
+        (before, claims): (&ScopeClaims, &ScopeClaims),
         readings: &Readings,
+        _live: &BTreeMap<String, String>,
         options: PersistOptions,
     ) -> Persistence {
         persist::persist(host, &self.tools, Change { before, claims, options }, readings)

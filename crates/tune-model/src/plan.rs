@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::catalog::TakesHold;
 use crate::claim::Claims;
 use crate::finding::Finding;
+use crate::native::{self, Command, Property};
 use crate::profile::Subject;
 use crate::reading::Layer;
 
@@ -101,6 +102,33 @@ pub enum Effect {
         /// The text that the kernel will show after.
         after: String,
     },
+    /// Set a property of the running kernel, by the program that keeps it.
+    SetProperty {
+        /// The tunable's name.
+        tunable: String,
+        /// The property behind it.
+        property: Property,
+        /// The value before.
+        before: String,
+        /// The value after.
+        after: String,
+    },
+    /// Set what the next boot makes a property, and leave the running kernel as it is.
+    PersistProperty {
+        /// The tunable's name.
+        tunable: String,
+        /// The property behind it.
+        property: Property,
+        /// What was kept before, as it was typed; `None` for nothing.
+        before: Option<String>,
+        /// What is kept after.
+        after: Option<String>,
+        /// The value of the running kernel, which the program changes on the way; `None` where that is to stay what
+        /// the program makes it.
+        live: Option<String>,
+        /// The kernel's default, which dropping what is kept sets in the running kernel.
+        default: String,
+    },
     /// Replace, make or remove a regular file; `None` means that there is none.
     ReplaceFile {
         /// The file, symbolic links resolved.
@@ -127,19 +155,55 @@ impl Effect {
     pub fn undo(&self) -> Self {
         let mut undo = self.clone();
         match &mut undo {
-            Self::SetTunable { before, after, .. } => std::mem::swap(before, after),
+            Self::SetTunable { before, after, .. } | Self::SetProperty { before, after, .. } => {
+                std::mem::swap(before, after);
+            }
+            Self::PersistProperty { before, after, .. } => std::mem::swap(before, after),
             Self::ReplaceFile { before, after, .. } => std::mem::swap(before, after),
             Self::Directory { before, after, .. } => std::mem::swap(before, after),
         }
         undo
     }
 
+    /// Drops what it says of the running kernel, which was another: the machine has been restarted since.
+    pub fn forget_live(&mut self) {
+        if let Self::PersistProperty { live, .. } = self {
+            *live = None;
+        }
+    }
+
     /// Returns the layer that it changes.
     #[must_use]
     pub const fn layer(&self) -> Layer {
         match self {
-            Self::SetTunable { .. } => Layer::Runtime,
-            Self::ReplaceFile { .. } | Self::Directory { .. } => Layer::Boot,
+            Self::SetTunable { .. } | Self::SetProperty { .. } => Layer::Runtime,
+            Self::PersistProperty { .. } | Self::ReplaceFile { .. } | Self::Directory { .. } => Layer::Boot,
+        }
+    }
+
+    /// Returns the tunable of the running kernel that it sets, with its text before and after.
+    #[must_use]
+    pub fn live(&self) -> Option<(&str, &str, &str)> {
+        match self {
+            Self::SetTunable { tunable, before, after, .. }
+            | Self::SetProperty { tunable, before, after, .. } => Some((tunable, before, after)),
+            _ => None,
+        }
+    }
+
+    /// Returns the calls of the system's own programs that it consists of; none where it needs none.
+    #[must_use]
+    pub fn commands(&self) -> Vec<Command> {
+        match self {
+            Self::SetProperty { property, after, .. } => vec![property.set_live(after)],
+            Self::PersistProperty { property, after, live, default, .. } => {
+                // The program sets the running kernel too.
+                let made = after.as_deref().unwrap_or(default);
+                let restored = live.as_deref().filter(|live| !native::same_number(live, made));
+                let persist = property.persist(after.as_deref());
+                std::iter::once(persist).chain(restored.map(|live| property.set_live(live))).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -147,7 +211,9 @@ impl Effect {
     #[must_use]
     pub fn target(&self) -> String {
         match self {
-            Self::SetTunable { tunable, .. } => tunable.clone(),
+            Self::SetTunable { tunable, .. }
+            | Self::SetProperty { tunable, .. }
+            | Self::PersistProperty { tunable, .. } => tunable.clone(),
             Self::ReplaceFile { path, .. } | Self::Directory { path, .. } => path.display().to_string(),
         }
     }
@@ -261,4 +327,52 @@ pub struct Change {
     pub after: Option<String>,
     /// `runtime`, or `boot:PATH`.
     pub scope: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::Keeper;
+
+    fn persist(before: Option<&str>, after: Option<&str>, live: Option<&str>) -> Effect {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Effect::PersistProperty {
+            tunable: "ipadm.tcp.recv_buf".to_owned(),
+            property: Property {
+                keeper: Keeper::Ipadm,
+                protocol: "tcp".to_owned(),
+                name: "recv_buf".to_owned(),
+            },
+            before: owned(before),
+            after: owned(after),
+            live: owned(live),
+            default: "128000".to_owned(),
+        }
+    }
+
+    fn commands(effect: &Effect) -> Vec<String> {
+        effect.commands().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_running_kernel_is_given_back_what_the_program_changes_on_the_way() {
+        const SET: &str = "ipadm set-prop -p recv_buf=65536 tcp";
+        const RESET: &str = "ipadm reset-prop -p recv_buf tcp";
+        for (after, live, expected) in [
+            (Some("65536"), Some("65536"), vec![SET]),
+            (Some("65536"), Some("9000"), vec![SET, "ipadm set-prop -t -p recv_buf=9000 tcp"]),
+            (Some("65536"), None, vec![SET]),
+            (None, Some("128000"), vec![RESET]),
+            (None, Some("9000"), vec![RESET, "ipadm set-prop -t -p recv_buf=9000 tcp"]),
+            (None, None, vec![RESET]),
+        ] {
+            assert_eq!(commands(&persist(None, after, live)), expected, "{after:?} {live:?}");
+        }
+    }
+
+    #[test]
+    fn the_undo_keeps_the_text_as_it_was_typed() {
+        let effect = persist(Some("+0128000"), Some("65536"), Some("128000"));
+        assert_eq!(commands(&effect.undo()), ["ipadm set-prop -p recv_buf=+0128000 tcp"]);
+    }
 }

@@ -121,6 +121,7 @@ impl TunableExplained {
                 Reach::Host => "host",
                 Reach::Netns => "network-namespace",
                 Reach::Vnet => "vnet",
+                Reach::Stack => "stack",
             },
             since: row.since.clone(),
             netns_since: row.netns_since.clone(),

@@ -265,6 +265,9 @@ fn how(steps: &[&Step]) -> &'static str {
 
 fn show_step(page: &mut Page, number: usize, step: &Step) {
     page.marked(2, STRONG, &format!("{number}."), &describe(&step.effect));
+    for command in step.effect.commands() {
+        page.item(5, "runs:", &command.to_string());
+    }
     if let Some(takes_hold) = step.takes_hold {
         page.item(5, "reaches:", takes_hold.words());
     }
@@ -282,6 +285,11 @@ pub fn describe(effect: &Effect) -> String {
             let named = namespace.as_ref().filter(|namespace| !namespace.name.is_empty());
             let scope = named.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
             format!("set {tunable} {} -> {}{scope}", fields(before), fields(after))
+        }
+        Effect::SetProperty { tunable, before, after, .. } => format!("set {tunable} {before} -> {after}"),
+        Effect::PersistProperty { tunable, before, after, .. } => {
+            let kept = |kept: &Option<String>| kept.as_deref().unwrap_or("not set").trim().to_owned();
+            format!("set {tunable} for the next boot: {} -> {}", kept(before), kept(after))
         }
         Effect::ReplaceFile { path, before, after } => {
             describe_file(&path.display().to_string(), before.as_ref(), after.as_ref())

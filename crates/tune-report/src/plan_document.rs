@@ -65,6 +65,8 @@ pub(crate) struct StepDocument<'a> {
     namespace: Option<String>,
     from: Option<String>,
     to: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<String>,
     reversible: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     irreversible: Option<&'a str>,
@@ -85,6 +87,9 @@ impl<'a> StepDocument<'a> {
             Effect::SetTunable { tunable, namespace, .. } => {
                 (Some(tunable.as_str()), None, namespace.as_ref().map(ToString::to_string))
             }
+            Effect::SetProperty { tunable, .. } | Effect::PersistProperty { tunable, .. } => {
+                (Some(tunable.as_str()), None, None)
+            }
             other => (None, Some(other.target()), None),
         };
         Self {
@@ -94,6 +99,7 @@ impl<'a> StepDocument<'a> {
             namespace,
             from,
             to,
+            commands: step.effect.commands().iter().map(ToString::to_string).collect(),
             reversible: step.irreversible.is_none(),
             irreversible: step.irreversible.as_deref(),
             takes_hold: step.takes_hold,
@@ -111,6 +117,10 @@ fn ends(effect: &Effect) -> (&'static str, Option<String>, Option<String>) {
         Effect::SetTunable { before, after, .. } => {
             ("set-tunable", Some(before.clone()), Some(after.clone()))
         }
+        Effect::SetProperty { before, after, .. } => {
+            ("set-property", Some(before.clone()), Some(after.clone()))
+        }
+        Effect::PersistProperty { before, after, .. } => ("persist-property", before.clone(), after.clone()),
         Effect::ReplaceFile { before, after, .. } => {
             ("replace-file", before.as_ref().map(text), after.as_ref().map(text))
         }
@@ -166,7 +176,7 @@ fn running_kernel(plan: &Plan) -> Option<Difference> {
     }
     let mut any = false;
     for step in &plan.steps {
-        if let Effect::SetTunable { tunable, before, after, .. } = &step.effect {
+        if let Some((tunable, before, after)) = step.effect.live() {
             values.entry(tunable).and_modify(|value| value.1 = after).or_insert((before, after));
             any = true;
         }

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use tune_host::property::{self, Kept};
 use tune_host::{FileError, FileKind, Machine, ReadError};
 use tune_model::Effect;
+use tune_model::native::{Property, same_number};
 use tune_model::plan::{Conflict, FileImage};
 use tune_model::tunable::same_value;
 
@@ -20,8 +22,19 @@ pub(crate) struct Shown {
     mixed: bool,
     /// Its network namespace is gone.
     gone: bool,
+    /// What the next boot sets is told from the running kernel, and the latter is not as it has to be beside it.
+    astray: Option<Astray>,
     /// What it shows, in words.
     pub(crate) found: String,
+}
+
+/// Who made the running kernel's value what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Astray {
+    /// The first of the commands that the effect consists of.
+    Ours,
+    /// Somebody else.
+    Foreign,
 }
 
 /// Why an effect was not carried out.
@@ -53,20 +66,35 @@ pub(crate) fn look(machine: &dyn Machine, effect: &Effect) -> Result<Shown, Stri
                     before: same_value(&found, before),
                     after: same_value(&found, after),
                     mixed: is_mixture(&found, before, after),
-                    gone: false,
-                    found,
+                    ..Shown::foreign(&found)
                 }),
                 Err(error @ ReadError::NamespaceGone(_)) => Ok(Shown::gone(error.to_string())),
                 Err(error) => Err(error.to_string()),
             }
         }
+        Effect::SetProperty { property, before, after, .. } => {
+            let found = shown(machine, property)?.current;
+            Ok(Shown {
+                before: same_number(&found, before),
+                after: same_number(&found, after),
+                ..Shown::foreign(&found)
+            })
+        }
+        Effect::PersistProperty { property, before, after, .. } => {
+            let found = shown(machine, property)?;
+            let kept = kept(property, &found.kept)?;
+            Ok(Shown {
+                before: same_kept(kept, before.as_deref()),
+                after: same_kept(kept, after.as_deref()),
+                astray: astray(effect, &found.current),
+                ..Shown::foreign(&in_words(kept))
+            })
+        }
         Effect::ReplaceFile { path, before, after } => match machine.file_image(path) {
             Ok(found) => Ok(Shown {
                 before: same_file(found.as_ref(), before.as_ref()),
                 after: same_file(found.as_ref(), after.as_ref()),
-                mixed: false,
-                gone: false,
-                found: describe(found.as_ref()),
+                ..Shown::foreign(&describe(found.as_ref()))
             }),
             Err(FileError::WrongKind(_)) => Ok(Shown::foreign("no regular file")),
             Err(error) => Err(error.to_string()),
@@ -85,12 +113,51 @@ pub(crate) fn look(machine: &dyn Machine, effect: &Effect) -> Result<Shown, Stri
 
 impl Shown {
     fn gone(found: String) -> Self {
-        Self { before: false, after: false, mixed: false, gone: true, found }
+        Self { before: false, after: false, mixed: false, gone: true, astray: None, found }
     }
 
     fn foreign(found: &str) -> Self {
         Self { gone: false, ..Self::gone(found.to_owned()) }
     }
+
+    /// Tells whether nothing of the effect is there. What somebody else made of the running kernel stays.
+    fn is_back(&self) -> bool {
+        self.gone || (self.before && self.astray != Some(Astray::Ours))
+    }
+}
+
+fn shown(machine: &dyn Machine, property: &Property) -> Result<property::Shown, String> {
+    property::read(machine, property).map_err(|error| error.to_string())
+}
+
+fn kept<'k>(property: &Property, kept: &'k Kept) -> Result<Option<&'k str>, String> {
+    match kept {
+        Kept::Value(value) => Ok(Some(value)),
+        Kept::Nothing => Ok(None),
+        _ => Err(format!("what the next boot makes {property} cannot be read")),
+    }
+}
+
+fn same_kept(found: Option<&str>, wanted: Option<&str>) -> bool {
+    match (found, wanted) {
+        (Some(found), Some(wanted)) => same_number(found, wanted),
+        (found, wanted) => found.is_none() && wanted.is_none(),
+    }
+}
+
+fn in_words(kept: Option<&str>) -> String {
+    kept.map_or_else(|| "not set for the next boot".to_owned(), str::to_owned)
+}
+
+/// Tells who made the running kernel's value another than it has to be beside what is kept for the next boot.
+fn astray(effect: &Effect, current: &str) -> Option<Astray> {
+    let Effect::PersistProperty { before, after, live: Some(live), default, .. } = effect else { return None };
+    if same_number(current, live) {
+        return None;
+    }
+    let made = [before, after].map(|kept| kept.as_deref().unwrap_or(default));
+    let ours = made.iter().any(|made| same_number(current, made));
+    Some(if ours { Astray::Ours } else { Astray::Foreign })
 }
 
 /// Tells whether each field of `found` is that of `before` or that of `after`.
@@ -134,7 +201,12 @@ fn describe(image: Option<&FileImage>) -> String {
 /// Returns the two sides of an effect, in words.
 pub(crate) fn sides(effect: &Effect) -> (String, String) {
     match effect {
-        Effect::SetTunable { before, after, .. } => (before.clone(), after.clone()),
+        Effect::SetTunable { before, after, .. } | Effect::SetProperty { before, after, .. } => {
+            (before.clone(), after.clone())
+        }
+        Effect::PersistProperty { before, after, .. } => {
+            (in_words(before.as_deref()), in_words(after.as_deref()))
+        }
         Effect::ReplaceFile { before, after, .. } => (describe(before.as_ref()), describe(after.as_ref())),
         Effect::Directory { before, after, .. } => {
             (presence(*before).to_owned(), presence(*after).to_owned())
@@ -147,6 +219,13 @@ pub(crate) fn sides(effect: &Effect) -> (String, String) {
 /// done, or done only in part, is put back at once.
 pub(crate) fn carry_out(machine: &dyn Machine, effect: &Effect, tag: &str) -> Result<(), Trouble> {
     let shown = look(machine, effect).map_err(Trouble::Failed)?;
+    if let (true, Some(_), Effect::PersistProperty { live: Some(live), .. }) =
+        (shown.before, shown.astray, effect)
+    {
+        return Err(Trouble::Failed(format!(
+            "the running kernel was changed by somebody else meanwhile: it was {live}"
+        )));
+    }
     if !shown.before {
         let (expected, _) = sides(effect);
         let found = shown.found;
@@ -156,8 +235,10 @@ pub(crate) fn carry_out(machine: &dyn Machine, effect: &Effect, tag: &str) -> Re
     }
     let tried = change(machine, effect, tag);
     match (tried, look(machine, effect)) {
-        (Ok(()), Ok(shown)) if shown.after => Ok(()),
-        (Err(reason), Ok(shown)) if shown.before => Err(failed(machine, effect, tag, reason)),
+        (Ok(()), Ok(shown)) if shown.after && shown.astray.is_none() => Ok(()),
+        (Err(reason), Ok(shown)) if shown.before && shown.astray.is_none() => {
+            Err(failed(machine, effect, tag, reason))
+        }
         (Ok(()), Ok(shown)) => {
             let (_, wanted) = sides(effect);
             let reason = format!("it reads {} after {wanted} was written", shown.found);
@@ -181,15 +262,15 @@ fn put_back(machine: &dyn Machine, effect: &Effect, tag: &str, reason: String) -
     let mut trouble = None;
     for _ in 0..ATTEMPTS {
         match look(machine, effect) {
-            Ok(shown) if shown.before || shown.gone => return failed(machine, effect, tag, reason),
+            Ok(shown) if shown.is_back() => return failed(machine, effect, tag, reason),
             _ => {}
         }
-        if let Err(error) = change(machine, &effect.undo(), &undo_tag(tag)) {
+        if let Err(error) = change(machine, &undoing(machine, effect), &undo_tag(tag)) {
             trouble.get_or_insert(error);
         }
     }
     match look(machine, effect) {
-        Ok(shown) if shown.before || shown.gone => failed(machine, effect, tag, reason),
+        Ok(shown) if shown.is_back() => failed(machine, effect, tag, reason),
         Ok(shown) => Trouble::Stuck(format!(
             "{reason}; it could not be put back{}, it is {}",
             colon(&trouble.unwrap_or_default()),
@@ -220,12 +301,12 @@ fn undo(machine: &dyn Machine, effect: &Effect, tag: &str, overwrite: bool) -> B
     let mut trouble = None;
     for _ in 0..ATTEMPTS {
         match look(machine, effect) {
-            Ok(shown) if shown.before || shown.gone => return Back::Undone,
-            Ok(shown) if shown.after || shown.mixed || overwrite => {
+            Ok(shown) if shown.is_back() => return Back::Undone,
+            Ok(shown) if shown.before || shown.after || shown.mixed || overwrite => {
                 if let Some(conflict) = in_use(machine, effect) {
                     return Back::Conflict(conflict);
                 }
-                if let Err(error) = change(machine, &effect.undo(), &undo_tag(tag)) {
+                if let Err(error) = change(machine, &undoing(machine, effect), &undo_tag(tag)) {
                     trouble.get_or_insert(error);
                 }
             }
@@ -234,13 +315,25 @@ fn undo(machine: &dyn Machine, effect: &Effect, tag: &str, overwrite: bool) -> B
         }
     }
     match look(machine, effect) {
-        Ok(shown) if shown.before || shown.gone => Back::Undone,
+        Ok(shown) if shown.is_back() => Back::Undone,
         Ok(shown) => {
             let trouble = colon(&trouble.unwrap_or_default());
             Back::Stuck(format!("it could not be put back{trouble}, it is {}", shown.found))
         }
         Err(reason) => Back::Stuck(reason),
     }
+}
+
+/// Returns the undo of an effect. What somebody else made of the running kernel meanwhile stays beside it.
+fn undoing(machine: &dyn Machine, effect: &Effect) -> Effect {
+    let mut undo = effect.undo();
+    if let Effect::PersistProperty { property, live, .. } = &mut undo
+        && let Ok(found) = shown(machine, property)
+        && astray(effect, &found.current) == Some(Astray::Foreign)
+    {
+        *live = Some(found.current);
+    }
+    undo
 }
 
 /// Returns the conflict where somebody else has changed what an effect left.
@@ -283,6 +376,9 @@ fn change(machine: &dyn Machine, effect: &Effect, tag: &str) -> Result<(), Strin
     match effect {
         Effect::SetTunable { tunable, namespace, after, .. } => {
             machine.write_in(namespace.as_ref(), tunable, after).map_err(|error| error.to_string())
+        }
+        Effect::SetProperty { .. } | Effect::PersistProperty { .. } => {
+            property::run_all(machine, &effect.commands())
         }
         Effect::ReplaceFile { path, after, .. } => {
             machine.replace_file(path, after.as_ref(), tag).map_err(|error| error.to_string())

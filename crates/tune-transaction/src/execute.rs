@@ -235,7 +235,7 @@ fn refuse_changed(surroundings: &Surroundings<'_>, steps: &[Step]) -> Result<(),
             Effect::SetTunable { namespace, .. } => namespace.clone(),
             _ => None,
         };
-        if !seen.insert((namespace, effect.target())) {
+        if !seen.insert((namespace, effect.layer(), effect.target())) {
             continue;
         }
         let target = effect.target();

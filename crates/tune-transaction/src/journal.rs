@@ -275,7 +275,13 @@ fn parse(content: &[u8], id: u64, boot_id: &str) -> Result<Reading, Fault> {
     }
     let length: usize = lines[..intact].iter().map(|line| line.len() + 1).sum();
     let end = (length as u64, checks.last().cloned().unwrap_or_default());
-    Reader::new(header, end).read(&lines[..intact])
+    // Looking commands name no boot.
+    let restarted = power_was_cut && !boot_id.is_empty();
+    let mut reading = Reader::new(header, end).read(&lines[..intact])?;
+    if let (true, Reading::Story(story)) = (restarted, &mut reading) {
+        story.intent.steps.iter_mut().for_each(|step| step.effect.forget_live());
+    }
+    Ok(reading)
 }
 
 fn refuse_newer(first: &[u8]) -> Result<(), Fault> {

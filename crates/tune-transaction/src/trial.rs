@@ -204,7 +204,11 @@ fn show_open(run: &Run<'_>) -> Result<(), String> {
 fn still_there(run: &Run<'_>) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for (step, result) in run.intent.steps.iter().zip(&run.results).rev() {
-        let Effect::SetTunable { namespace, tunable, .. } = &step.effect else { continue };
+        let Some((tunable, ..)) = step.effect.live() else { continue };
+        let namespace = match &step.effect {
+            Effect::SetTunable { namespace, .. } => namespace.as_ref(),
+            _ => None,
+        };
         if *result != StepResult::Done || !seen.insert((namespace, tunable)) {
             continue;
         }

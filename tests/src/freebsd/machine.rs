@@ -169,6 +169,7 @@ impl Host for FakeFreeBsd {
             kernel: self.read("kern.ostype").ok(),
             release: self.read("kern.osrelease").ok(),
             host_name: Some("fbsd".to_owned()),
+            version: None,
         }
     }
 

@@ -27,7 +27,11 @@ impl Host for Memory {
     }
 
     fn identity(&self) -> Identity {
-        Identity { kernel: Some("fake".to_owned()), release: Some("6.12.0".to_owned()), host_name: None }
+        Identity {
+            kernel: Some("fake".to_owned()),
+            release: Some("6.12.0".to_owned()),
+            ..Identity::default()
+        }
     }
 
     fn boot_id(&self) -> String {

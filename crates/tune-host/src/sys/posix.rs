@@ -14,9 +14,10 @@ pub(crate) fn identity() -> Identity {
         Ok(name) => Identity {
             kernel: text(name.sysname()),
             release: text(name.release()),
+            version: text(name.version()),
             host_name: text(name.nodename()),
         },
-        Err(_) => Identity { kernel: None, release: None, host_name: None },
+        Err(_) => Identity::default(),
     }
 }
 
