@@ -8,13 +8,13 @@ use tune_model::finding::Finding;
 use tune_model::plan::{Plan, Refusal, RefusalKind};
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings, Unread};
-use tune_model::{Effect, Effective, Setting, Slot, Status, Step, Subject, Verdict};
+use tune_model::{Effective, Setting, Slot, Status, Step, Subject, Verdict};
 
 use crate::options::{Held, Options};
 use crate::settle::{Settlement, needed_tunables};
 use crate::subject::{self, View};
 use crate::wish::{self, Wish};
-use crate::{Engine, findings, judge_only};
+use crate::{Engine, findings, judge_only, note};
 
 impl Engine<'_> {
     /// Plans to apply `profiles`.
@@ -28,6 +28,8 @@ impl Engine<'_> {
         held: Held<'_>,
         options: &Options,
     ) -> Result<Plan, String> {
+        let (merged, notes) = self.merged(profiles);
+        let profiles = merged.as_slice();
         let before = self.claims_here(held.claims);
         let mut names = wish::tunables_of(self.backend, profiles);
         names.extend(needed_tunables(self.backend, &before));
@@ -36,6 +38,7 @@ impl Engine<'_> {
         let mut wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
         wishes.retain(|wish| options.selects(&wish.subject));
         let mut findings = findings::findings(self.backend, self.host, &wishes, &readings);
+        note(&mut findings, &notes);
 
         let computed = |wish: &Wish| computed(self.backend, wish, &readings);
         let mut sorted = sort_out(&wishes, &findings, options, &computed);
@@ -63,6 +66,7 @@ impl Engine<'_> {
         };
         plan.refusals.extend(settled.refusals);
         plan.refusals.extend(plan.steps.iter().filter_map(|step| cannot_be_undone(step, options)));
+        plan.warnings.extend(notes.iter().map(|(subject, text)| format!("{subject}: {text}")));
         plan.warnings.extend(settled.warnings);
         plan.warnings.extend(in_vain(self, &sorted.wanted, &readings, &plan.steps));
         plan.refusals = unique(plan.refusals);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tune_host::{Backend, Host, Provision};
 use tune_model::finding::{Finding, TunableState};
 use tune_model::reading::{Layer, Reading, Readings, Unread};
-use tune_model::{Effective, Limits, Mutability, Setting, Slot, Status, Subject, Verdict};
+use tune_model::{Effective, Limits, Mutability, Slot, Status, Subject, Verdict};
 
 use crate::subject::{self, View};
 use crate::wish::Wish;

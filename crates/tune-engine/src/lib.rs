@@ -30,7 +30,7 @@ use tune_host::{Backend, Host, Isolation, Scope};
 use tune_model::claim::{Claims, ScopeClaims};
 use tune_model::finding::Finding;
 use tune_model::profile::{Profile, Scale};
-use tune_model::{Layer, Mutability, Status, System, Verdict};
+use tune_model::{Layer, Mutability, Status, Subject, System, Verdict};
 
 /// The scope of the host's values and boot files.
 const HOST: &str = "host";
@@ -51,13 +51,16 @@ impl std::fmt::Debug for Engine<'_> {
 }
 
 /// The systems that [`backend_for`] knows.
-pub const SYSTEMS: &[System] = &[System::Linux, System::FreeBsd];
+pub const SYSTEMS: &[System] = &[System::Linux, System::FreeBsd, System::Solaris];
 
 /// Returns the backend that knows a host's system, if any does.
 #[must_use]
 pub fn backend_for(host: &dyn Host) -> Option<Box<dyn Backend>> {
     if tune_freebsd::recognises(host) {
         return Some(Box::new(tune_freebsd::FreeBsd::on(host)));
+    }
+    if tune_solaris::recognises(host) {
+        return Some(Box::new(tune_solaris::Solaris::on(host)));
     }
     tune_linux::recognises(host).then(|| Box::new(tune_linux::Linux::on(host)) as Box<dyn Backend>)
 }
@@ -86,8 +89,9 @@ impl Engine<'_> {
     /// Returns the claims on the values that are looked at, and on the boot files.
     #[must_use]
     pub fn claims_here(&self, claims: &Claims) -> ScopeClaims {
-        let ScopeClaims { boot, files, directories, .. } = claims.scope(&self.boot_scope_name());
-        ScopeClaims { boot, files, directories, ..claims.scope(&self.scope_name()) }
+        let ScopeClaims { runtime: _, boot, files, directories, kept } =
+            claims.scope(&self.boot_scope_name());
+        ScopeClaims { boot, files, directories, kept, ..claims.scope(&self.scope_name()) }
     }
 
     /// Puts claims back where [`Engine::claims_here`] found them.
@@ -97,9 +101,10 @@ impl Engine<'_> {
             claims.set_scope(&scope, here);
             return;
         }
-        let ScopeClaims { runtime, boot, files, directories } = here;
+        let runtime = here.runtime.clone();
         claims.set_scope(&scope, ScopeClaims { runtime, ..claims.scope(&scope) });
-        claims.set_scope(&boot_scope, ScopeClaims { boot, files, directories, ..claims.scope(&boot_scope) });
+        let runtime = claims.scope(&boot_scope).runtime;
+        claims.set_scope(&boot_scope, ScopeClaims { runtime, ..here });
     }
 
     /// Tells whether the process is in a network namespace of its own and sees the host's boot files: a change of
@@ -130,15 +135,24 @@ impl Engine<'_> {
         claims: &ScopeClaims,
         only: Option<Layer>,
     ) -> Result<Vec<Finding>, String> {
-        let names = wish::tunables_of(self.backend, profiles);
+        let (profiles, notes) = self.merged(profiles);
+        let names = wish::tunables_of(self.backend, &profiles);
         let readings = self.backend.read(self.host, &names, claims);
-        let scale = self.scale(profiles)?;
-        let wishes = wish::wishes(self.backend, self.host, profiles, &readings, scale);
+        let scale = self.scale(&profiles)?;
+        let wishes = wish::wishes(self.backend, self.host, &profiles, &readings, scale);
         let mut found = findings::findings(self.backend, self.host, &wishes, &readings);
+        note(&mut found, &notes);
         if let Some(layer) = only {
             found.iter_mut().for_each(|finding| judge_only(finding, layer));
         }
         Ok(found)
+    }
+
+    /// Returns profiles as this system can tell their requirements apart, and what to know about those that it cannot.
+    fn merged(&self, profiles: &[Profile]) -> (Vec<Profile>, Vec<(Subject, String)>) {
+        let (profiles, notes): (Vec<_>, Vec<_>) =
+            profiles.iter().map(|profile| self.backend.merge(profile)).unzip();
+        (profiles, notes.concat())
     }
 
     /// Returns what bounds depend on. The memory has to be known only where one scales with it.
@@ -149,6 +163,16 @@ impl Engine<'_> {
                 Ok(Scale { ram: 0, page: self.host.page_size() })
             }
             found => found,
+        }
+    }
+}
+
+fn note(findings: &mut [Finding], notes: &[(Subject, String)]) {
+    for (subject, text) in notes {
+        for finding in findings.iter_mut().filter(|finding| finding.subject == *subject) {
+            if !finding.notes.contains(text) {
+                finding.notes.push(text.clone());
+            }
         }
     }
 }

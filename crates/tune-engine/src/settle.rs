@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tune_host::{Backend, Host, Override, PersistOptions, Persistence};
+use tune_host::backend::{Edited, Moving};
+use tune_host::{Altered, Backend, Host, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims};
 use tune_model::plan::{Change, Conflict, Refusal, RefusalKind};
 use tune_model::reading::{Layer, Readings};
@@ -359,8 +360,10 @@ impl Settlement<'_> {
         };
         let live = settled.steps.iter().filter_map(|step| step.effect.live());
         let live = live.map(|(tunable, _, after)| (tunable.to_owned(), after.to_owned())).collect();
+        let slots = self.slots_of(Layer::Boot).into_keys().collect();
+        let moving = Moving { live: &live, slots: &slots };
         let claims = (self.before, &self.after);
-        let mut found = self.backend.persist(self.host, claims, self.readings, &live, options);
+        let mut found = self.backend.persist(self.host, claims, self.readings, moving, options);
         for (slot, lines) in std::mem::take(&mut found.taken_over) {
             if let Some(holding) = self.after.boot.get_mut(&slot) {
                 if holding.taken_over != lines {
@@ -372,6 +375,8 @@ impl Settlement<'_> {
         }
         self.after.files = std::mem::take(&mut found.files);
         self.after.directories = std::mem::take(&mut found.directories);
+        self.after.kept = std::mem::take(&mut found.kept);
+        settled.refusals.extend(found.impossible.drain(..).map(|(slot, reason)| impossible(&slot, &reason)));
         self.edited(&found, settled);
         self.overrides(&found, settled);
         settled.warnings.append(&mut found.warnings);
@@ -398,9 +403,13 @@ impl Settlement<'_> {
     /// Files that somebody else changed since: refused when applying, left alone with their claims when taking back.
     fn edited(&mut self, found: &Persistence, settled: &mut Settled) {
         for edited in &found.edited {
-            let path = edited.path.display();
+            let Altered::File(file) = &edited.what else {
+                self.altered(edited, settled);
+                continue;
+            };
+            let path = file.display();
             if self.foreign_is_refused {
-                let known = self.before.files.contains_key(&edited.path);
+                let known = self.before.files.contains_key(file);
                 let what = if known {
                     "was changed by somebody else since tune wrote it"
                 } else {
@@ -417,21 +426,43 @@ impl Settlement<'_> {
                 });
                 continue;
             }
-            if let Some(left) = self.before.files.get(&edited.path) {
-                self.after.files.insert(edited.path.clone(), left.clone());
+            if let Some(left) = self.before.files.get(file) {
+                self.after.files.insert(file.clone(), left.clone());
             }
-            for slot in &edited.slots {
-                if let Some(holding) = self.before.boot.get(slot) {
-                    self.after.boot.insert(slot.clone(), holding.clone());
-                }
-            }
-            settled.conflicts.push(Conflict {
-                target: path.to_string(),
-                layer: Layer::Boot,
-                expected: edited.expected.clone(),
-                found: edited.found.clone(),
-            });
+            self.leave(edited, settled);
         }
+    }
+
+    /// What somebody else has set for the next boot is set again when applying, as in the running kernel, and left alone
+    /// with its claims when taking back.
+    fn altered(&mut self, edited: &Edited, settled: &mut Settled) {
+        let Edited { what, expected, found, .. } = edited;
+        if self.foreign_is_refused {
+            settled.warnings.push(format!(
+                "{what} was set to {found} for the next boot by somebody else since tune left {expected} there"
+            ));
+            return;
+        }
+        let name = what.to_string();
+        if let Some(kept) = self.before.kept.get(&name) {
+            self.after.kept.insert(name, kept.clone());
+        }
+        self.leave(edited, settled);
+    }
+
+    /// Leaves what somebody else has changed, with the claims on it.
+    fn leave(&mut self, edited: &Edited, settled: &mut Settled) {
+        for slot in &edited.slots {
+            if let Some(holding) = self.before.boot.get(slot) {
+                self.after.boot.insert(slot.clone(), holding.clone());
+            }
+        }
+        settled.conflicts.push(Conflict {
+            target: edited.what.to_string(),
+            layer: Layer::Boot,
+            expected: edited.expected.clone(),
+            found: edited.found.clone(),
+        });
     }
 
     fn overrides(&self, found: &Persistence, settled: &mut Settled) {
@@ -465,6 +496,15 @@ impl Settlement<'_> {
                 hints,
             });
         }
+    }
+}
+
+fn impossible(slot: &Slot, reason: &str) -> Refusal {
+    Refusal {
+        kind: RefusalKind::NotStorable,
+        subject: None,
+        message: format!("{slot} cannot be set for the next boot: {reason}"),
+        hints: vec!["change the running kernel only: --runtime-only".to_owned()],
     }
 }
 

@@ -1,8 +1,8 @@
 //! FreeBSD behind the trait that every system implements.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use tune_host::backend::BootStory;
+use tune_host::backend::{BootStory, Moving};
 use tune_host::{
     Around, Assessment, Backend, Host, PersistOptions, Persistence, Provision, Targets, Unsolvable,
 };
@@ -161,7 +161,7 @@ impl Backend for FreeBsd {
         host: &dyn Host,
         (before, claims): (&ScopeClaims, &ScopeClaims),
         readings: &Readings,
-        _live: &BTreeMap<String, String>,
+        _moving: Moving<'_>,
         options: PersistOptions,
     ) -> Persistence {
         persist::persist(host, (&self.ground, self.jail), Change { before, claims, options }, readings)

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tune_host::backend::Edited;
-use tune_host::{FileError, Files, Host, Overlay, PersistOptions, Persistence};
+use tune_host::{Altered, FileError, Files, Host, Overlay, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
 use tune_model::plan::{Bytes, FileImage};
 use tune_model::tunable::same_value;
@@ -146,7 +146,7 @@ impl Draft<'_> {
         let slots = self.change.before.boot.keys().chain(self.holdings.keys());
         let slots: BTreeSet<Slot> = slots.filter(|slot| self.home(slot) == home).cloned().collect();
         Some(Edited {
-            path: path.to_owned(),
+            what: Altered::File(path.to_owned()),
             expected: left.cloned().unwrap_or_else(none),
             found: found.unwrap_or_else(none),
             slots: slots.into_iter().collect(),

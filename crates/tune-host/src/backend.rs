@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use tune_model::catalog::{Mutability, TakesHold};
 use tune_model::claim::{ScopeClaims, TakenOver};
+use tune_model::finding::Finding;
 use tune_model::plan::Change;
 use tune_model::profile::{Profile, Scale};
 use tune_model::{
-    Catalog, Effect, Effective, Limits, Place, Quantity, Readings, Setting, Slot, Storable, System, Values,
+    Catalog, Effect, Effective, Limits, Place, Quantity, Readings, Setting, Slot, Storable, Subject, System,
+    Values,
 };
 
 use crate::host::Host;
@@ -102,19 +104,50 @@ pub struct Persistence {
     pub files: BTreeMap<PathBuf, String>,
     /// The directories that `tune` made for them.
     pub directories: BTreeSet<PathBuf>,
+    /// What the system's own program kept before the first claim, by tunable.
+    pub kept: BTreeMap<String, Option<String>>,
+    /// What cannot be set for the next boot, and why.
+    pub impossible: Vec<(Slot, String)>,
 }
 
-/// A file that `tune` wrote and somebody else has changed since.
+/// What `tune` wrote for the next boot, and somebody else has changed since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Altered {
+    /// A file.
+    File(PathBuf),
+    /// What the system's own program keeps of a tunable.
+    Tunable(String),
+}
+
+impl std::fmt::Display for Altered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => f.pad(&path.display().to_string()),
+            Self::Tunable(name) => f.pad(name),
+        }
+    }
+}
+
+/// Something that `tune` wrote for the next boot and somebody else has changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edited {
-    /// The file.
-    pub path: PathBuf,
+    /// What it is.
+    pub what: Altered,
     /// What `tune` had left there, or the line that it had commented out.
     pub expected: String,
     /// What is there.
     pub found: String,
     /// The slots whose boot values depend on it.
     pub slots: Vec<Slot>,
+}
+
+/// What a plan for the next boot goes along with.
+#[derive(Debug, Clone, Copy)]
+pub struct Moving<'a> {
+    /// The tunables of the running kernel that will have changed before, as they will be.
+    pub live: &'a BTreeMap<String, String>,
+    /// The slots whose boot values the plan may change.
+    pub slots: &'a BTreeSet<Slot>,
 }
 
 /// How boot settings are to be persisted.
@@ -252,9 +285,15 @@ pub trait Backend {
         setting.stands_in().to_owned()
     }
 
-    /// Puts requirements that this system cannot tell apart into the one that it has, and says so, a sentence each.
-    fn merge(&self, profile: &Profile) -> (Profile, Vec<String>) {
+    /// Puts requirements that this system cannot tell apart into the one that it has, and says so of that one.
+    fn merge(&self, profile: &Profile) -> (Profile, Vec<(Subject, String)>) {
         (profile.clone(), Vec::new())
+    }
+
+    /// Says what the findings of an audit do not prove on this system, a sentence each.
+    fn reservations(&self, findings: &[Finding]) -> Vec<String> {
+        let _ = findings;
+        Vec::new()
     }
 
     /// Returns why the running kernel would not take a tunable from one value to another, where both are sound: it can
@@ -311,14 +350,13 @@ pub trait Backend {
         None
     }
 
-    /// Plans the next boot from the claims as they are to those as they are to be, whose boot layer says what is wanted;
-    /// `live` has those tunables of the running kernel that will have changed before.
+    /// Plans the next boot from the claims as they are to those as they are to be, whose boot layer says what is wanted.
     fn persist(
         &self,
         host: &dyn Host,
         claims: (&ScopeClaims, &ScopeClaims),
         readings: &Readings,
-        live: &BTreeMap<String, String>,
+        moving: Moving<'_>,
         options: PersistOptions,
     ) -> Persistence;
 
@@ -329,6 +367,16 @@ pub trait Backend {
     fn jail(&self, host: &dyn Host) -> Option<String> {
         let _ = host;
         None
+    }
+
+    /// Returns which part of the machine is looked at from inside, where the caller's is not all of it.
+    fn whereabouts(&self) -> Option<String> {
+        None
+    }
+
+    /// Tells whether the system itself sets the boot values; otherwise a service runs `tune` at each boot.
+    fn boots_by_itself(&self) -> bool {
+        true
     }
 
     /// Tells whether the boot layer exists in the host's scope.

@@ -194,6 +194,16 @@ pub trait Host {
     /// Returns physical memory in bytes where the caller has stated it, as `--root` requires.
     fn stated_ram(&self) -> Option<u64>;
 
+    /// Returns physical memory in bytes, where the system has a call of its own for it.
+    fn memory(&self) -> Option<u64> {
+        None
+    }
+
+    /// Returns where the program is that runs, for services that are to run it.
+    fn program(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Returns the kernel's text of each tunable, in the scope looked at, in the order asked for.
     fn read_tunables(&self, names: &[&str]) -> Vec<Result<String, ReadError>>;
 

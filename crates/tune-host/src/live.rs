@@ -168,6 +168,17 @@ impl Host for LiveHost {
         self.ram
     }
 
+    fn memory(&self) -> Option<u64> {
+        match self.scope {
+            Scope::Image(_) => None,
+            _ => sys::memory(),
+        }
+    }
+
+    fn program(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
     fn read_tunables(&self, names: &[&str]) -> Vec<Result<String, ReadError>> {
         if matches!(self.scope, Scope::Image(_)) {
             return names.iter().map(|name| Err(ReadError::NotLive((*name).to_owned()))).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tune_host::backend::Edited;
-use tune_host::{FileError, Files, Host, Overlay, Override, PersistOptions, Persistence};
+use tune_host::{Altered, FileError, Files, Host, Overlay, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
 use tune_model::plan::{Bytes, FileImage};
 use tune_model::tunable::same_value;
@@ -122,7 +122,7 @@ impl Draft<'_> {
                 return false;
             }
             self.out.edited.push(Edited {
-                path: path.to_owned(),
+                what: Altered::File(path.to_owned()),
                 expected: left.cloned().unwrap_or_else(|| "no file".to_owned()),
                 found: found.unwrap_or_else(|| "no file".to_owned()),
                 slots: slots.into_iter().collect(),
@@ -190,7 +190,7 @@ impl Draft<'_> {
                 Err(found) => {
                     let expected = format!("{}{}", boot::TAKEN_OVER, line.line);
                     let (path, slots) = (line.path.clone(), vec![slot.clone()]);
-                    self.out.edited.push(Edited { path, expected, found, slots });
+                    self.out.edited.push(Edited { what: Altered::File(path), expected, found, slots });
                     return false;
                 }
             }

@@ -67,6 +67,10 @@ pub struct ScopeClaims {
     /// Directories that `tune` made for its files.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub directories: BTreeSet<PathBuf>,
+    /// What the system's own program kept of a tunable for the next boot before the first claim, as it was typed;
+    /// `None` for nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Option<String>>,
 }
 
 impl ScopeClaims {

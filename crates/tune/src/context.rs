@@ -255,7 +255,7 @@ fn own_scope(host: &dyn Host, backend: &dyn Backend) -> String {
     match (host.namespace(), backend.jail(host)) {
         (Some(namespace), _) => format!("netns:[{}]", namespace.inode),
         (None, Some(jail)) => format!("jail:{jail}"),
-        (None, None) => "host".to_owned(),
+        (None, None) => backend.whereabouts().unwrap_or_else(|| "host".to_owned()),
     }
 }
 

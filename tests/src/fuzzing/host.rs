@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use tune_host::backend::Moving;
 use tune_host::{
     FileError, Files, Host, Identity, Isolation, MemoryFiles, Override, PersistOptions, Persistence,
     ReadError, Scope, WriteError,
@@ -109,7 +110,9 @@ pub fn there_and_back(host: Memory, backend: &dyn tune_host::Backend, wanted: &S
     let before = contents(&host);
 
     let readings = backend.read(&host, &names, &nothing);
-    let planned = backend.persist(&host, &nothing, wanted, &readings, options);
+    let (live, slots) = Default::default();
+    let moving = Moving { live: &live, slots: &slots };
+    let planned = backend.persist(&host, (&nothing, wanted), &readings, moving, options);
     let mut applied = wanted.clone();
     remember(&mut applied, &planned);
     let host = carry_out(host, backend, &planned);
@@ -119,7 +122,7 @@ pub fn there_and_back(host: Memory, backend: &dyn tune_host::Backend, wanted: &S
     kept(backend, &host, &applied, &planned.overrides);
 
     let readings = backend.read(&host, &names, &applied);
-    let back = backend.persist(&host, &applied, &nothing, &readings, options);
+    let back = backend.persist(&host, (&applied, &nothing), &readings, moving, options);
     let host = carry_out(host, backend, &back);
     assert_eq!(contents(&host), before, "what others wrote is not what it was");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use tune_host::backend::Edited;
-use tune_host::{FileError, Files};
+use tune_host::{Altered, FileError, Files};
 use tune_model::Slot;
 use tune_model::claim::TakenOver;
 
@@ -55,7 +55,7 @@ impl Draft<'_> {
                 Err(found) => {
                     let expected = format!("{}{}", boot::TAKEN_OVER, line.line);
                     let (path, slots) = (line.path.clone(), vec![slot.clone()]);
-                    self.out.edited.push(Edited { path, expected, found, slots });
+                    self.out.edited.push(Edited { what: Altered::File(path), expected, found, slots });
                     return false;
                 }
             }

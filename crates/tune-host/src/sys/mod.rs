@@ -2,6 +2,7 @@
 //!
 //! - `identity`, `page_size`: what `uname` and `sysconf` say;
 //! - `boot_id`: what tells this boot from every other;
+//! - `memory`: how much there is, where no file and no tunable tells;
 //! - `UPTIME`: the clock that counts from the start of the machine, suspended time included where there is such a one;
 //! - `read_tunable`, `describe_tunable`, `write_tunable`, `writable_tunable`: one tunable of the running kernel, whole;
 //! - `find_namespace`, `own_namespace`, `within`, `isolation`: network namespaces, where the system has them.
@@ -32,10 +33,23 @@ mod one_network;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use one_network::{find_namespace, isolation, own_namespace, within};
 
-#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+mod solarish;
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+pub(crate) use solarish::{
+    boot_id, describe_tunable, memory, read_tunable, writable_tunable, write_tunable,
+};
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "illumos", target_os = "solaris")))]
 mod unsupported;
-#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "illumos", target_os = "solaris")))]
 pub(crate) use unsupported::{boot_id, describe_tunable, read_tunable, writable_tunable, write_tunable};
+
+/// Elsewhere memory is among the tunables and files.
+#[cfg(not(any(target_os = "illumos", target_os = "solaris")))]
+pub(crate) const fn memory() -> Option<u64> {
+    None
+}
 
 pub(crate) use posix::{identity, page_size, uptime};
 

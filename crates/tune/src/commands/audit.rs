@@ -16,11 +16,12 @@ pub(crate) fn run(context: &Context, names: &[String], only: Option<OnlyLayer>) 
         OnlyLayer::Boot => Layer::Boot,
     });
     let findings = engine.audit(&profiles, &engine.claims_here(&claims), only).map_err(CliError::failed)?;
+    let reservations = engine.backend.reservations(&findings);
     let report = AuditReport {
         host: context.host_ref(),
         profiles: profiles.iter().map(profile_ref).collect(),
         findings,
-        notes: unseen.into_iter().collect(),
+        notes: unseen.into_iter().chain(reservations).collect(),
         open_transaction: context.open_transaction(),
     };
     context.show(&report);
