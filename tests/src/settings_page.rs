@@ -167,6 +167,7 @@ fn scope(row: &Tunable) -> String {
             let since = row.vnet_since.as_deref().map(|since| format!("; before {since} the host"));
             format!("the network stack: the host's, or a VNET jail's own{}", since.unwrap_or_default())
         }
+        (Reach::Stack, ..) => "the IP stack of a zone: the global zone's, or its own".to_owned(),
         (Reach::Host, Some(Elsewhere::Absent), _) => {
             "the host; absent in other network namespaces".to_owned()
         }

@@ -160,6 +160,9 @@ pub enum Elsewhere {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
+    /// Its kernels have no such tunable.
+    #[serde(default)]
+    pub absent: bool,
     /// The default.
     #[serde(default)]
     pub default: Vec<i128>,

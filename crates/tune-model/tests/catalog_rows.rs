@@ -5,11 +5,20 @@ use std::collections::BTreeSet;
 use tune_model::catalog::{Mutability, Reach};
 use tune_model::{Catalog, System, Tunable};
 
-const SYSTEMS: [System; 2] = [System::Linux, System::FreeBsd];
+const SYSTEMS: [System; 3] = [System::Linux, System::FreeBsd, System::Solaris];
+
+/// The families of illumos and Solaris, as the variants name them.
+const FAMILIES: [&str; 4] = ["illumos", "opensolaris-2010", "solaris-11", "solaris-10"];
 
 /// Rows whose default cannot be asked for or written back, and why.
-const ONE_WAY: &[(&str, &str)] =
-    &[("net.inet.tcp.maxunacktime", "0 is the default, and the kernel refuses it")];
+const ONE_WAY: &[(&str, &str)] = &[
+    ("net.inet.tcp.maxunacktime", "0 is the default, and the kernel refuses it"),
+    ("ipadm.tcp._slow_start_after_idle", "0 is illumos's default, and other families refuse it"),
+    ("ipadm.tcp._slow_start_initial", "0 is illumos's default, and other families refuse it"),
+];
+
+/// Properties that came after ndd, so that it has no name of its own for them.
+const WITHOUT_NDD: &[&str] = &["ipadm.tcp._abc", "ipadm.tcp._abc_l_var"];
 
 /// Rows whose type changed between the supported releases.
 const TYPE_BY_RELEASE: &[&str] =
@@ -49,7 +58,23 @@ fn within(inner: &[(i128, i128)], outer: &[(i128, i128)]) -> bool {
 /// Returns every constant default that a row states.
 fn constants(row: &Tunable) -> Vec<&[i128]> {
     let since = row.default_since.iter().map(|(_, values)| values.as_slice());
-    since.chain((!row.default.is_empty()).then_some(row.default.as_slice())).collect()
+    let families = row.variants.values().map(|variant| variant.default.as_slice());
+    let stated = since.chain([row.default.as_slice()]).chain(families);
+    stated.filter(|values| !values.is_empty()).collect()
+}
+
+/// Returns what the kernels of a family take, unless they have no such property.
+fn accepted_by<'a>(row: &'a Tunable, family: &str) -> Option<&'a [(i128, i128)]> {
+    let Some(variant) = row.variants.get(family) else { return Some(&row.accepted) };
+    let stated = if variant.accepted.is_empty() { &row.accepted } else { &variant.accepted };
+    (!variant.absent).then_some(stated)
+}
+
+/// Returns the default of a family, unless its kernels have no such property.
+fn default_of<'a>(row: &'a Tunable, family: &str) -> Option<&'a [i128]> {
+    let Some(variant) = row.variants.get(family) else { return Some(&row.default) };
+    let stated = if variant.default.is_empty() { &row.default } else { &variant.default };
+    (!variant.absent).then_some(stated)
 }
 
 fn holds(range: &[(i128, i128)], values: &[i128]) -> bool {
@@ -98,6 +123,8 @@ fn defaults_can_be_asked_for() {
         let sound = constants(row).iter().all(|values| row.is_text() || holds(&row.allowed, values));
         sound != one_way(row)
     });
+    let known = |name: &str| SYSTEMS.iter().any(|system| Catalog::of(*system).get(name).is_some());
+    assert!(ONE_WAY.iter().all(|(name, _)| known(name)));
 }
 
 #[test]
@@ -107,6 +134,9 @@ fn each_default_is_stated_one_way() {
     });
     every_row(&[System::Linux], "values by release without the rule, or the rule without them", |row| {
         row.default_since.is_empty() == (row.default_rule.as_deref() != Some("kernel-version"))
+    });
+    every_row(&[System::Solaris], "not one constant", |row| {
+        row.default.len() == 1 && row.default_since.is_empty() && row.default_rule.is_none()
     });
     every_row(&[System::FreeBsd], "not one of a constant, constants by release and a rule", |row| {
         let ways = [!row.default.is_empty(), !row.default_since.is_empty(), row.default_rule.is_some()];
@@ -130,7 +160,10 @@ fn rows_say_what_an_administrator_asks() {
         sentence(&row.meaning) && row.cautions.iter().chain(&row.unsafe_values).all(|text| sentence(text))
     });
     every_row(&SYSTEMS, "no source", |row| !row.source.is_empty());
-    every_row(&[System::FreeBsd], "narrower than the kernel without a reason", |row| {
+    every_row(&SYSTEMS, "unconfirmed without a sentence", |row| {
+        row.variants.values().flat_map(|variant| &variant.unconfirmed).all(|text| sentence(text))
+    });
+    every_row(&[System::FreeBsd, System::Solaris], "narrower than the kernel without a reason", |row| {
         row.allowed == row.accepted || row.unsafe_values.is_some()
     });
     every_row(&SYSTEMS, "releases that are none", |row| {
@@ -159,9 +192,113 @@ fn rows_of_freebsd_fit_together() {
     every_row(&freebsd, "flags", |row| row.unit != "flag" || row.allowed == [(0, 1)]);
 }
 
+#[test]
+fn only_rows_of_solaris_are_told_apart_by_family() {
+    every_row(&[System::Linux, System::FreeBsd], "families", |row| {
+        row.variants.is_empty() && row.former_names.is_empty() && row.ndd.is_none()
+    });
+}
+
+#[test]
+fn rows_of_solaris_fit_together() {
+    let solaris = [System::Solaris];
+    every_row(&solaris, "not an IP stack's own, or not to be changed at run time", |row| {
+        row.scope == Reach::Stack && row.mutability == Mutability::Live
+    });
+    every_row(&solaris, "fields of other systems", |row| {
+        !row.ticks && !row.loader && row.kernel_type.is_none() && row.fields.is_empty()
+    });
+    every_row(&solaris, "names that are not ipadm.PROTOCOL.PROPERTY", |row| {
+        matches!(row.name.split('.').collect::<Vec<_>>()[..], ["ipadm", "tcp" | "udp" | "icmp" | "sctp", _])
+    });
+    every_row(&solaris, "ndd names of another protocol, or missing", |row| match &row.ndd {
+        Some(ndd) => row.name.split('.').nth(1).is_some_and(|word| ndd.starts_with(&format!("{word}_"))),
+        None => WITHOUT_NDD.contains(&row.name.as_str()),
+    });
+    every_row(&solaris, "times that are not in milliseconds", |row| {
+        let time = ["interval", "_timeout"].iter().any(|word| row.name.contains(word));
+        time == (row.unit == "ms")
+    });
+    every_row(&solaris, "private properties that do not say so, or public ones that do", |row| {
+        let private = row.name.contains("._");
+        private == row.cautions.iter().any(|caution| caution.contains("PSARC 2010/080"))
+    });
+}
+
+/// Nothing else may have the name that a property had, in either program.
+#[test]
+fn former_names_and_ndd_names_are_unique() {
+    let rows = || Catalog::of(System::Solaris).iter();
+    let protocol = |row: &Tunable| row.name.rsplit_once('.').map(|(front, _)| front.to_owned());
+    let former = rows().flat_map(|row| {
+        let front = protocol(row).unwrap_or_default();
+        row.former_names.iter().map(move |name| format!("{front}.{name}"))
+    });
+    let names: Vec<_> = rows().map(|row| row.name.clone()).chain(former).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:#?}");
+    let ndd: Vec<_> = rows().filter_map(|row| row.ndd.as_deref()).collect();
+    assert_eq!(ndd.iter().collect::<BTreeSet<_>>().len(), ndd.len(), "{ndd:#?}");
+}
+
+#[test]
+fn families_lie_within_the_row() {
+    let solaris = [System::Solaris];
+    let kept = |row: &Tunable, family: &str| accepted_by(row, family).map(<[_]>::to_vec);
+    every_row(&solaris, "unknown families", |row| {
+        row.variants.keys().all(|family| FAMILIES.contains(&family.as_str()))
+    });
+    every_row(&solaris, "a family takes what none of them does", |row| {
+        let union = if row.taken_by_some.is_empty() { &row.accepted } else { &row.taken_by_some };
+        FAMILIES.iter().filter_map(|family| kept(row, family)).all(|taken| within(&taken, union))
+    });
+    every_row(&solaris, "a family does not take what all of them do", |row| {
+        FAMILIES.iter().filter_map(|family| kept(row, family)).all(|taken| within(&row.accepted, &taken))
+    });
+    every_row(&solaris, "taken by some, and no family takes it", |row| {
+        let ends = |range: &[(i128, i128)]| range.first().copied().unwrap_or_default();
+        let taken: Vec<_> = FAMILIES.iter().filter_map(|family| kept(row, family)).collect();
+        let low = taken.iter().map(|range| ends(range).0).min();
+        let high = taken.iter().map(|range| ends(range).1).max();
+        row.taken_by_some.is_empty()
+            || (low, high) == (Some(ends(&row.taken_by_some).0), Some(ends(&row.taken_by_some).1))
+    });
+    every_row(&solaris, "a family whose default its own kernel refuses", |row| {
+        let pairs =
+            FAMILIES.iter().filter_map(|family| accepted_by(row, family).zip(default_of(row, family)));
+        pairs.into_iter().all(|(taken, default)| holds(taken, default))
+    });
+    every_row(&solaris, "a variant that says what the row says", |row| {
+        row.variants.values().all(|variant| {
+            (variant.default.is_empty() || variant.default != row.default)
+                && (variant.accepted.is_empty() || variant.accepted != row.accepted)
+                && !(variant.absent && !(variant.default.is_empty() && variant.accepted.is_empty()))
+        })
+    });
+}
+
+/// No table of Solaris 11 was ever read: that must show wherever somebody could take a number for its own.
+#[test]
+fn every_row_says_what_is_not_confirmed_about_solaris_11() {
+    every_row(&[System::Solaris], "taken for sure", |row| {
+        row.variants.get("solaris-11").is_some_and(|variant| variant.unconfirmed.is_some())
+    });
+    every_row(&[System::Solaris], "protocols without a table of Solaris 10", |row| {
+        let said = row.variants.get("solaris-10").is_some_and(|variant| variant.unconfirmed.is_some());
+        said != row.name.starts_with("ipadm.tcp.")
+    });
+}
+
 /// What no profile may ask for without insisting: no time or probe count of 0, no port that needs privilege.
 #[test]
 fn what_is_never_meant_is_not_allowed() {
+    const NO_WAIT_AT_ALL: &str = "ipadm.tcp._rexmit_interval_extra"; // an addition, of which 0 is the default
+    every_row(&[System::Solaris], "zero", |row| {
+        let counts = ["ms", "bytes", "connections"].contains(&row.unit.as_str());
+        !counts || row.name == NO_WAIT_AT_ALL || row.allowed.iter().all(|(low, _)| *low >= 1)
+    });
+    every_row(&[System::Solaris], "privileged ports", |row| {
+        row.unit != "port" || row.allowed.iter().all(|(low, high)| *low >= 1024 && *high <= 65535)
+    });
     every_row(&[System::FreeBsd], "zero", |row| {
         let counts = ["ms", "clusters", "mbufs", "sockets", "files", "bytes"].contains(&row.unit.as_str());
         !(counts || row.name == "net.inet.tcp.keepcnt") || row.allowed.iter().all(|(low, _)| *low >= 1)

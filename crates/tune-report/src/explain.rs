@@ -121,7 +121,7 @@ impl TunableExplained {
                 Reach::Host => "host",
                 Reach::Netns => "network-namespace",
                 Reach::Vnet => "vnet",
-                Reach::Stack => "stack",
+                Reach::Stack => "ip-stack",
             },
             since: row.since.clone(),
             netns_since: row.netns_since.clone(),
@@ -273,6 +273,7 @@ fn facts(page: &mut Page, tunable: &TunableExplained) {
     let scope = match (tunable.scope, &tunable.netns_since) {
         ("host", _) => "the whole host".to_owned(),
         ("vnet", _) => "each network stack by itself: the host's, and that of each VNET jail".to_owned(),
+        ("ip-stack", _) => "each zone with an IP stack of its own by itself".to_owned(),
         (_, Some(since)) => format!("each network namespace by itself, since {since}"),
         (_, None) => "each network namespace by itself".to_owned(),
     };
