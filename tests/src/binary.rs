@@ -21,22 +21,35 @@ pub fn tune() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| match std::env::var_os("TUNE_BINARY") {
         Some(named) => PathBuf::from(named),
-        None => built(),
+        None => beside("tune", "tune"),
     })
 }
 
-fn built() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let directory = test.ancestors().nth(2).expect("tests lie below the build directory");
+/// Returns the path of a program of the same build as the calling test, brought up to date.
+///
+/// A program that asks, which is no test, gets the one that lies beside it.
+///
+/// # Panics
+///
+/// When it is not there and cannot be built.
+#[must_use]
+pub fn beside(package: &str, name: &str) -> PathBuf {
+    let caller = std::env::current_exe().expect("a program knows its own path");
+    let parent = caller.parent().expect("a program lies in a directory");
+    if parent.file_name().is_none_or(|name| name != "deps") {
+        return parent.join(name);
+    }
+    let directory = parent.parent().expect("tests lie below the build directory");
     let release = directory.file_name().is_some_and(|name| name == "release");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "tune"]).args(release.then_some("--release"));
+    build.args(["build", "--quiet", "--package", package, "--bin", name]);
+    build.args(release.then_some("--release"));
     build
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", directory.parent().unwrap_or(directory));
     let built = build.status();
-    let path = directory.join("tune");
+    let path = directory.join(name);
     assert!(path.exists(), "{} is not there, and cargo ended with {built:?}", path.display());
     path
 }

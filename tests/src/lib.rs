@@ -17,6 +17,7 @@ pub mod outcome_lab;
 pub mod outcome_matrix;
 pub mod sandbox;
 pub mod settings_page;
+pub mod sunos;
 pub mod sysctl_trees;
 pub mod terminal;
 pub mod trial;
