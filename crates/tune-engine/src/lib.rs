@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod boot;
 pub mod findings;
 mod joint;
 pub mod options;

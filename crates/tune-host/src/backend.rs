@@ -13,7 +13,7 @@ use tune_model::{
     Values,
 };
 
-use crate::host::Host;
+use crate::host::{Host, ReadError};
 
 /// How a system provides a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -329,6 +329,17 @@ pub trait Backend {
     ///
     /// Says why they cannot be told.
     fn scale(&self, host: &dyn Host) -> Result<Scale, String>;
+
+    /// Tells whether the running kernel has a tunable, also one that the catalog does not know.
+    fn has(&self, host: &dyn Host, tunable: &str) -> bool {
+        let read = host.read_tunables(&[tunable]);
+        !matches!(read[..], [Err(ReadError::Missing(_) | ReadError::BadName(_))])
+    }
+
+    /// Returns the system's release as it is shown; `None` for an image.
+    fn release(&self, host: &dyn Host) -> Option<String> {
+        host.identity().release
+    }
 
     /// Reads tunables: now, after the next boot, and by default.
     fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings;

@@ -26,6 +26,8 @@ pub struct RunReport {
     pub deadline: Option<String>,
     /// The state directory, where another one than the usual was named: what takes the change back has to name it too.
     pub state_dir: Option<String>,
+    /// What remains to be done by hand, a sentence each.
+    pub to_do: Vec<String>,
 }
 
 /// Nothing was changed, or all that was has been put back.
@@ -130,7 +132,10 @@ const fn lasting(result: &StepResult) -> bool {
 fn makes(effect: &Effect, change: &Change) -> bool {
     match (effect.layer(), change.scope.strip_prefix("boot:")) {
         (Layer::Runtime, None) => change.key.split('[').next() == Some(&effect.target()),
-        (Layer::Boot, Some(path)) => effect.target() == path,
+        (Layer::Boot, Some(path)) => match effect {
+            Effect::PersistProperty { tunable, .. } => *tunable == change.key,
+            _ => effect.target() == path,
+        },
         _ => false,
     }
 }
@@ -168,6 +173,8 @@ struct RunDocument<'a> {
     keep: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    to_do: &'a [String],
 }
 
 impl RunReport {
@@ -186,6 +193,7 @@ impl RunReport {
             deadline: self.deadline.as_deref(),
             keep: self.keep(),
             undo: self.undo(),
+            to_do: &self.to_do,
         }
     }
 
@@ -288,6 +296,9 @@ impl RunReport {
         if self.plan.plan.reboot_required && self.changed() {
             page.marked(0, WARN, "reboot:", "part of it takes hold at the next boot only");
         }
+        for remains in &self.to_do {
+            page.marked(0, WARN, "to do:", remains);
+        }
         if let Some(undo) = self.undo() {
             page.marked(0, STRONG, "undo:", &undo);
         }
@@ -328,7 +339,7 @@ mod tests {
             confirm_within: None,
         };
         let outcome = Outcome { transaction: Some(3), state, steps, failure: None };
-        RunReport { plan, outcome, deadline: None, state_dir: None }
+        RunReport { plan, outcome, deadline: None, state_dir: None, to_do: Vec::new() }
     }
 
     #[test]

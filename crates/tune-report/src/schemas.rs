@@ -191,7 +191,13 @@ fn plans_and_runs_of_every_shape_are_valid_and_fit_the_page() {
             (Command::Confirm, "confirm"),
         ] {
             let plan = PlanReport { command, ..plan.clone() };
-            let run = RunReport { plan, outcome: outcome.clone(), deadline: None, state_dir: None };
+            let run = RunReport {
+                plan,
+                outcome: outcome.clone(),
+                deadline: None,
+                state_dir: None,
+                to_do: vec!["restart what listens".into()],
+            };
             check(&run, schema);
             plain(&run);
         }

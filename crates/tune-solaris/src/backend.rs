@@ -1,9 +1,10 @@
 //! illumos and Solaris behind the trait that every system implements.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tune_host::backend::{BootStory, Moving};
+use tune_host::property::Shown;
 use tune_host::{
     Around, Assessment, Backend, Host, PersistOptions, Persistence, Provision, Targets, Unsolvable,
 };
@@ -16,29 +17,31 @@ use tune_model::{Effect, Limits, Readings, Setting, Slot, Storable, Subject, Sys
 
 use crate::ground::{self, Ground, Persists, Zone};
 use crate::persist::{self, Task, rank, related};
+use crate::read::Found;
 use crate::{buffers, hazard, keepalive, listeners, permitted, read, settings, story};
 
 /// illumos or Solaris, with the program, the release and the zone of a host.
 #[derive(Debug)]
 pub struct Solaris {
     ground: Ground,
-    /// What tunables are called here, as far as they have been asked for.
-    properties: RefCell<BTreeMap<String, Property>>,
+    /// What was read last. Names and ranges stay; values are never taken from here.
+    known: RefCell<Found>,
 }
 
 impl Solaris {
     /// The backend for a host.
     #[must_use]
     pub fn on(host: &dyn Host) -> Self {
-        Self { ground: ground::of(host), properties: RefCell::default() }
+        Self { ground: ground::of(host), known: RefCell::default() }
     }
 
-    fn property(&self, host: &dyn Host, tunable: &str) -> Option<Property> {
-        let known = self.properties.borrow().get(tunable).cloned();
-        known.or_else(|| {
-            let found = read::ask(host, &self.ground, std::iter::once(tunable));
-            found.get(tunable).map(|(property, _)| property.clone())
-        })
+    /// Returns a tunable's property and what is known of it besides its value.
+    fn known(&self, host: &dyn Host, tunable: &str) -> Option<(Property, Shown)> {
+        if self.ground.image {
+            return None;
+        }
+        let known = self.known.borrow().get(tunable).cloned();
+        known.or_else(|| read::ask(host, &self.ground, std::iter::once(tunable)).get(tunable).cloned())
     }
 }
 
@@ -78,8 +81,8 @@ impl Backend for Solaris {
 
     fn live_effect(&self, host: &dyn Host, tunable: &str, before: &str, after: &str) -> Effect {
         let (tunable, before, after) = (tunable.to_owned(), before.to_owned(), after.to_owned());
-        match self.property(host, &tunable) {
-            Some(property) => Effect::SetProperty { tunable, property, before, after },
+        match self.known(host, &tunable) {
+            Some((property, _)) => Effect::SetProperty { tunable, property, before, after },
             None => Effect::SetTunable { tunable, namespace: None, before, after },
         }
     }
@@ -123,10 +126,19 @@ impl Backend for Solaris {
         })
     }
 
+    fn has(&self, host: &dyn Host, tunable: &str) -> bool {
+        self.known(host, tunable).is_some()
+    }
+
+    fn release(&self, host: &dyn Host) -> Option<String> {
+        let identity = host.identity();
+        let version = identity.version.map(|version| format!(" {version}")).unwrap_or_default();
+        identity.release.map(|release| format!("{release}{version}"))
+    }
+
     fn read(&self, host: &dyn Host, tunables: &BTreeSet<String>, claims: &ScopeClaims) -> Readings {
         let (readings, found) = read::read(host, &self.ground, tunables, claims);
-        let known = found.iter().map(|(name, property, _)| (name.to_owned(), property.clone()));
-        self.properties.borrow_mut().extend(known);
+        *self.known.borrow_mut() = found;
         readings
     }
 
@@ -140,7 +152,8 @@ impl Backend for Solaris {
     }
 
     fn unstorable(&self, host: &dyn Host, tunable: &str, text: &str) -> Option<String> {
-        read::out_of_range(host, &self.ground, tunable, text)
+        let (property, shown) = self.known(host, tunable)?;
+        read::out_of_range(tunable, &property, &shown, text)
     }
 
     fn persist(

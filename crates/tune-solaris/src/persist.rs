@@ -286,7 +286,8 @@ fn by_service(task: Task<'_>) -> Persistence {
     };
     let content = host.files().read(path).ok();
     let found = content.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let wanted = held(claims).next().is_some().then(|| service::manifest(host, ground));
+    let values = || held(claims).map(|(slot, _, value)| (slot.tunable.as_str(), value));
+    let wanted = values().next().is_some().then(|| service::manifest(host, ground, values()));
     let left = before.files.get(path);
     // A manifest that names this program elsewhere is as good.
     let sound = |text: &String| service::is_manifest(text.as_bytes());

@@ -152,13 +152,8 @@ impl Reader<'_> {
 }
 
 /// Returns why the running kernel would not take a number, in the range that it names itself.
-pub(crate) fn out_of_range(host: &dyn Host, ground: &Ground, tunable: &str, text: &str) -> Option<String> {
-    if ground.image {
-        return None;
-    }
+pub(crate) fn out_of_range(tunable: &str, property: &Property, shown: &Shown, text: &str) -> Option<String> {
     let number = tune_model::native::number(text)?;
-    let found = ask(host, ground, std::iter::once(tunable));
-    let (property, shown) = found.get(tunable)?;
     if !shown.writable {
         return Some(format!("{property} can only be read on this system"));
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use tune_host::Host;
 
 use crate::ground::Ground;
+use crate::names;
 
 const SITE: &str = "/var/svc/manifest/site/tune.xml";
 const SMARTOS: &str = "/opt/custom/smf/tune.xml";
@@ -29,12 +30,24 @@ pub(crate) fn is_installed(host: &dyn Host, ground: &Ground) -> bool {
     host.files().read(Path::new(manifest_path(ground))).is_ok_and(|content| is_manifest(&content))
 }
 
-/// Returns the manifest for a host.
-pub(crate) fn manifest(host: &dyn Host, ground: &Ground) -> String {
+/// Returns the manifest for a host, with the values that the service sets for whoever opens the file.
+pub(crate) fn manifest<'v>(
+    host: &dyn Host,
+    ground: &Ground,
+    values: impl Iterator<Item = (&'v str, &'v str)>,
+) -> String {
     let program = host.program().filter(|path| path.to_str().is_some_and(is_plain));
     let program = program.unwrap_or_else(|| USUAL_PROGRAM.into());
     let early = if ground.ramdisk { Early::BeforeTheNetwork } else { Early::AfterTheNetwork };
-    text(&program.to_string_lossy(), early)
+    let values: Vec<String> = values.map(|(tunable, value)| format!("{tunable} = {value}")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    text(&program.to_string_lossy(), early, &values)
+}
+
+/// Returns the line of a manifest that names a tunable.
+pub(crate) fn line_of(manifest: &str, tunable: &str) -> u32 {
+    let is_it = |line: &str| line.trim().strip_prefix(tunable).is_some_and(|rest| rest.starts_with(" = "));
+    manifest.lines().zip(1..).find(|(line, _)| is_it(line)).map_or(1, |(_, number)| number)
 }
 
 /// When the service runs. It has to be before services start to listen: these keep what they find.
@@ -46,18 +59,20 @@ enum Early {
     AfterTheNetwork,
 }
 
-fn text(program: &str, early: Early) -> String {
+fn text(program: &str, early: Early, values: &[&str]) -> String {
     let (after, before) = match early {
         Early::BeforeTheNetwork => {
             ("svc:/network/ip-interface-management:default", "svc:/milestone/network")
         }
         Early::AfterTheNetwork => ("svc:/network/initial:default", "svc:/milestone/multi-user"),
     };
+    let values: String = values.iter().map(|value| format!("       {value}\n")).collect();
     format!(
         "<?xml version=\"1.0\"?>\n\
 <!DOCTYPE service_bundle SYSTEM \"/usr/share/lib/xml/dtd/service_bundle.dtd.1\">\n\
-<!-- Written by tune: sets at each boot what profiles hold, because nothing else keeps it. What holds these values:\n     \
-tune active. To give one back: tune off PROFILE. -->\n\
+<!-- Written by tune: runs at each boot and sets what profiles hold, because nothing else keeps it. Which these are:\n     \
+tune active. To give one back: tune off PROFILE. What is listed here is for you to read, and sets nothing:\n\
+{values}-->\n\
 <service_bundle type=\"manifest\" name=\"tune\">\n\
   <service name=\"system/tune\" type=\"service\" version=\"1\">\n    \
 <create_default_instance enabled=\"true\"/>\n    \
@@ -86,8 +101,15 @@ pub(crate) fn is_manifest(content: &[u8]) -> bool {
     let Some(text) = std::str::from_utf8(content).ok() else { return false };
     let Some((_, rest)) = text.split_once(" exec=\"") else { return false };
     let Some((program, _)) = rest.split_once(" apply --boot\"") else { return false };
-    let is_one = |early| self::text(program, early) == text;
+    let listed = text.lines().map_while(|line| (line != "-->").then(|| line.trim()));
+    let values: Vec<&str> = listed.filter(|line| is_value(line)).collect();
+    let is_one = |early| self::text(program, early, &values) == text;
     is_plain(program) && [Early::BeforeTheNetwork, Early::AfterTheNetwork].into_iter().any(is_one)
+}
+
+fn is_value(line: &str) -> bool {
+    let digits = |value: &str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    line.split_once(" = ").is_some_and(|(tunable, value)| names::parts(tunable).is_some() && digits(value))
 }
 
 /// Tells whether a path is absolute and means the same to XML and to the program that starts services.
@@ -106,15 +128,19 @@ mod tests {
 
     #[test]
     fn only_a_whole_manifest_is_one() {
-        let whole = text("/opt/local/bin/tune", Early::BeforeTheNetwork);
+        const FLUSH: &str = "ipadm.tcp._fin_wait_2_flush_interval = 30000";
+        let whole = text("/opt/local/bin/tune", Early::BeforeTheNetwork, &[FLUSH]);
         assert!(is_manifest(whole.as_bytes()), "{whole}");
-        assert!(is_manifest(text("/usr/bin/tune", Early::AfterTheNetwork).as_bytes()));
+        assert_eq!(line_of(&whole, "ipadm.tcp._fin_wait_2_flush_interval"), 5);
+        assert!(is_manifest(text("/usr/bin/tune", Early::AfterTheNetwork, &[]).as_bytes()));
         for planted in [
             whole.replace("/opt/local/bin/tune", "/tmp/../x"),
             whole.replace("/opt/local/bin/tune", "/bin/sh -c evil;"),
             whole.replace(":true", "/tmp/evil"),
             whole.replace("</service_bundle>", "<service/></service_bundle>"),
             format!("{whole} "),
+            whole.replace(FLUSH, "--><service/><!-- = 1"),
+            whole.replace("30000", "30000 -->"),
             String::new(),
         ] {
             assert!(!is_manifest(planted.as_bytes()), "{planted}");

@@ -337,7 +337,7 @@ fn undoing(machine: &dyn Machine, effect: &Effect) -> Effect {
 }
 
 /// Returns the conflict where somebody else has changed what an effect left.
-pub(crate) fn foreign(machine: &dyn Machine, effect: &Effect) -> Option<Conflict> {
+pub fn foreign(machine: &dyn Machine, effect: &Effect) -> Option<Conflict> {
     let shown = look(machine, effect).ok()?;
     let ours = shown.before || shown.after || shown.mixed || shown.gone;
     (!ours).then(|| conflict(effect, shown.found))

@@ -111,6 +111,7 @@ use tune_host::Machine;
 use tune_model::{Effect, Step};
 
 pub use clock::{Deadline, actor, now};
+pub use effect::foreign;
 pub use error::{Awaiting, Busy, ExecuteError, LockError, RecoverError, StateError, TrialError};
 pub use history::Verification;
 pub use lock::Locked;

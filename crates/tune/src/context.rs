@@ -105,10 +105,9 @@ impl Context {
     }
 
     pub(crate) fn host_ref(&self) -> HostRef {
-        let identity = self.host().identity();
         HostRef {
             system: self.backend.system().to_string(),
-            release: identity.release,
+            release: self.backend.release(self.host()),
             scope: self.scope.clone(),
         }
     }

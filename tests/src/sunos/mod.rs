@@ -18,6 +18,7 @@
 
 mod canned;
 mod conf;
+mod doors;
 mod errno;
 mod fault;
 mod getopt;
@@ -41,6 +42,7 @@ mod said;
 mod show_prop;
 mod table;
 
+pub use doors::{SunDoors, SunHost, restart};
 pub use fault::{Fault, Switch};
 pub use machine::Machine;
 pub use model::{Model, Setup, Zone};

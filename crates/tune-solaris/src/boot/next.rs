@@ -1,6 +1,7 @@
 //! What the next boot makes of a tunable, with what `tune` set and without.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use tune_host::Host;
 use tune_host::property::{Kept, Shown};
@@ -50,7 +51,8 @@ pub(crate) struct NextBoot {
     kept: BTreeMap<String, Option<String>>,
     /// What the service sets.
     served: BTreeMap<String, String>,
-    manifest: Place,
+    manifest: String,
+    manifest_path: PathBuf,
     setters: Vec<Setter>,
     known: BTreeMap<String, Known>,
 }
@@ -80,7 +82,11 @@ impl NextBoot {
             lines: file.clone().unwrap_or_default(),
             kept: claims.kept.clone(),
             served: held.filter_map(|(slot, holding)| Some((slot.tunable.clone(), holding.held.clone()?))).collect(),
-            manifest: Place { file: manifest.into(), line: 1 },
+            manifest: host.files().read(Path::new(manifest)).map_or_else(
+                |_| String::new(),
+                |content| String::from_utf8_lossy(&content).into_owned(),
+            ),
+            manifest_path: manifest.into(),
             setters: setters(host.files()),
             known: BTreeMap::new(),
         };
@@ -156,7 +162,9 @@ impl NextBoot {
             return Predicted { text, source: Some(set.place.clone()) };
         }
         if let (Which::AsIs, Some(value)) = (which, self.served.get(tunable)) {
-            return Predicted { text: Ok(value.clone()), source: Some(self.manifest.clone()) };
+            let line = service::line_of(&self.manifest, tunable);
+            let source = Place { file: self.manifest_path.clone(), line };
+            return Predicted { text: Ok(value.clone()), source: Some(source) };
         }
         if self.persists == Persists::Service {
             return Predicted { text: self.default(tunable), source: None };

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use tune_engine::{Engine, Held, Options, Release};
-use tune_host::{FileError, Interrupt, ReadError, WriteError};
+use tune_host::{FileError, Interrupt, WriteError};
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Plan;
-use tune_model::transaction::{Action, Entry, StepResult, TransactionState};
+use tune_model::transaction::{Action, Entry, Outcome, StepResult, TransactionState};
 use tune_model::{Effect, Profile, Step, Subject};
 use tune_report::{Command, PlanReport, Report, RunReport, step_line};
 use tune_transaction::{Awaiting, Deadline, Locked, Observer, Policy, Progress, Surroundings, Trial};
@@ -30,6 +30,8 @@ pub(crate) enum Intent {
     Release(Release),
     /// Drop the claims in a network namespace that is gone: there is nothing left to restore.
     Forget(u64),
+    /// Set in the running kernel what is held for the boot.
+    Boot,
 }
 
 /// A change as it was asked for.
@@ -94,10 +96,8 @@ fn exists(engine: Engine<'_>, tunable: &str) -> bool {
     }
     let named = tunable.contains(['.', '/']) && !is_near_a_setting(tunable);
     named
-        && (!matches!(
-            engine.host.read_tunables(&[tunable])[..],
-            [Err(ReadError::Missing(_) | ReadError::BadName(_))]
-        ) || !engine.backend.boot_story(engine.host, tunable).lines.is_empty())
+        && (engine.backend.has(engine.host, tunable)
+            || !engine.backend.boot_story(engine.host, tunable).lines.is_empty())
 }
 
 pub(super) fn unknown(engine: Engine<'_>, name: &str) -> CliError {
@@ -127,7 +127,7 @@ impl Wanted {
     fn profiles(&self) -> Vec<ProfileRef> {
         match &self.intent {
             Intent::Apply(profiles) => profiles.iter().map(profile_ref).collect(),
-            Intent::Release(_) | Intent::Forget(_) => Vec::new(),
+            Intent::Release(_) | Intent::Forget(_) | Intent::Boot => Vec::new(),
         }
     }
 
@@ -155,6 +155,7 @@ impl Wanted {
             }
             Intent::Release(release) => Ok(context.engine().plan_release(release, held, &self.options)),
             Intent::Forget(transaction) => Ok(tune_engine::forget(claims, *transaction)),
+            Intent::Boot => Ok(context.engine().plan_boot(held)),
         }
     }
 
@@ -278,9 +279,23 @@ impl Wanted {
         };
         let waits = outcome.state == TransactionState::AwaitingConfirmation;
         let deadline = until.filter(|_| waits).map(|until| until.text);
-        let report = RunReport { plan, outcome, deadline, state_dir: context.state_dir_named() };
+        let to_do = self.to_do(context, &plan.plan, &outcome);
+        let report = RunReport { plan, outcome, deadline, state_dir: context.state_dir_named(), to_do };
         context.show(&report);
         Ok(report.exit_status(self.switches.detailed))
+    }
+}
+
+impl Wanted {
+    /// Says what remains to be done by hand. At boot nothing has been started yet that would have to be restarted.
+    fn to_do(&self, context: &Context, plan: &Plan, outcome: &Outcome) -> Vec<String> {
+        if matches!(self.intent, Intent::Boot) {
+            return Vec::new();
+        }
+        let done = plan.steps.iter().zip(&outcome.steps).filter(|(_, result)| **result == StepResult::Done);
+        let live: BTreeSet<&str> =
+            done.filter_map(|(step, _)| step.effect.live()).map(|(tunable, ..)| tunable).collect();
+        if live.is_empty() { Vec::new() } else { context.backend.aftermath(context.host(), &live) }
     }
 }
 

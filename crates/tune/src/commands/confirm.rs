@@ -1,10 +1,8 @@
 //! `tune confirm`: keep what was tried out. What was tried out is also taken back here, at once.
 
-use tune_model::Effect;
 use tune_model::finding::HostRef;
 use tune_model::plan::{Change, Conflict, Plan, Step};
 use tune_model::transaction::{Entry, Outcome, StepResult};
-use tune_model::tunable::same_value;
 use tune_report::{Command, PlanReport, RunReport};
 use tune_transaction::{Concluded, Foreign, Locked, OnTrial, Surroundings, TrialError};
 
@@ -124,11 +122,8 @@ fn would_revoke(context: &Context, entry: &Entry, undo: &Undo) -> Result<u8, Cli
 
 /// Returns the conflict where somebody else has changed a value since.
 fn conflict(context: &Context, step: &Step) -> Option<Conflict> {
-    let Effect::SetTunable { tunable, namespace, before, after } = &step.effect else { return None };
-    let found = context.machine().read_in(namespace.as_ref(), tunable).ok()?;
-    let ours = same_value(&found, before) || same_value(&found, after);
-    let (target, layer, expected) = (tunable.clone(), step.effect.layer(), after.clone());
-    (!ours).then_some(Conflict { target, layer, expected, found })
+    step.effect.live()?;
+    tune_transaction::foreign(context.machine(), &step.effect)
 }
 
 /// Turns a trial that was taken back into the plan that did it, and its outcome.
@@ -193,7 +188,13 @@ fn show(
     detailed: bool,
 ) -> u8 {
     let plan = planned(command, host, plan);
-    let report = RunReport { plan, outcome, deadline: None, state_dir: context.state_dir_named() };
+    let report = RunReport {
+        plan,
+        outcome,
+        deadline: None,
+        state_dir: context.state_dir_named(),
+        to_do: Vec::new(),
+    };
     context.show(&report);
     report.exit_status(detailed)
 }

@@ -2,6 +2,7 @@
 
 mod active;
 mod audit;
+mod boot;
 mod change;
 mod completions;
 mod confirm;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
             apply.change.dry_run = true;
             plan::run(&context, &apply)
         }
+        Command::Apply(apply) if apply.boot => boot::run(&context, &apply.change),
         Command::Apply(apply) => plan::run(&context, &apply),
         Command::Set { assignments, change } => set::run(&context, &assignments, &change),
         Command::Confirm => confirm::run(&context),
