@@ -324,16 +324,27 @@ fn undo(machine: &dyn Machine, effect: &Effect, tag: &str, overwrite: bool) -> B
     }
 }
 
-/// Returns the undo of an effect. What somebody else made of the running kernel meanwhile stays beside it.
+/// Returns the undo of an effect. What somebody else made of the running kernel meanwhile stays beside it, and where only
+/// the running kernel is not as before, only that is set: it can be also while nobody keeps anything.
 fn undoing(machine: &dyn Machine, effect: &Effect) -> Effect {
     let mut undo = effect.undo();
-    if let Effect::PersistProperty { property, live, .. } = &mut undo
-        && let Ok(found) = shown(machine, property)
-        && astray(effect, &found.current) == Some(Astray::Foreign)
-    {
-        *live = Some(found.current);
+    let Effect::PersistProperty { tunable, property, after, live: Some(live), .. } = &mut undo else {
+        return undo;
+    };
+    let Ok(found) = shown(machine, property) else { return undo };
+    match (astray(effect, &found.current), kept(property, &found.kept)) {
+        (Some(Astray::Ours), Ok(kept)) if same_kept(kept, after.as_deref()) => Effect::SetProperty {
+            tunable: tunable.clone(),
+            property: property.clone(),
+            before: found.current,
+            after: live.clone(),
+        },
+        (Some(Astray::Foreign), _) => {
+            *live = found.current;
+            undo
+        }
+        _ => undo,
     }
-    undo
 }
 
 /// Returns the conflict where somebody else has changed what an effect left.

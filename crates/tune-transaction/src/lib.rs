@@ -92,6 +92,8 @@ mod line;
 mod lock;
 mod pause;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod real_tests;
 mod recover;
 mod run;

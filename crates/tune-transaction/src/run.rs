@@ -124,12 +124,29 @@ impl Run<'_> {
     fn undo(&mut self, index: usize) {
         let step = &self.intent.steps[index];
         let _ = self.journal.note(&Record::UndoBegin { index });
-        let back =
-            effect::take_back(self.surroundings.machine, &step.effect, &self.tag(index), self.overwrite);
+        let effect = self.beside_what_is_back(index);
+        let back = effect::take_back(self.surroundings.machine, &effect, &self.tag(index), self.overwrite);
         let target = step.effect.target();
         let result = self.judge(back, &target, step.irreversible.as_deref());
         self.set(index, result.clone());
         self.note_undo(index, &result);
+    }
+
+    /// Returns an effect as it is to be taken back. Where what the next boot sets could not be put back the first time,
+    /// the running kernel beside it may be back by now, and has to stay so.
+    fn beside_what_is_back(&self, index: usize) -> Effect {
+        let mut effect = self.intent.steps[index].effect.clone();
+        if let Effect::PersistProperty { property, live: Some(live), .. } = &mut effect {
+            let earlier = self.intent.steps[..index].iter().zip(&self.results).rev();
+            let beside = earlier.filter_map(|(step, result)| match &step.effect {
+                Effect::SetProperty { property: same, before, .. } if same == property => Some((before, result)),
+                _ => None,
+            });
+            if let Some((before, StepResult::Undone)) = beside.into_iter().next() {
+                live.clone_from(before);
+            }
+        }
+        effect
     }
 
     fn restore_claims(&mut self) {
