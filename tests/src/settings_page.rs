@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use tune_freebsd::FreeBsd;
 use tune_host::{Backend, FakeHost, Provision};
 use tune_linux::Linux;
-use tune_model::catalog::{Elsewhere, Mutability, Outside, Reach, Tunable};
-use tune_model::{Kind, Setting, Slot};
+use tune_model::catalog::{Elsewhere, FAMILIES, Mutability, Outside, Reach, Tunable, Variant};
+use tune_model::{Catalog, Kind, Setting, Slot, System};
 
 const HEAD: &str = "\
 # Settings
@@ -34,18 +34,23 @@ const FREEBSD: &str = "\
 All `net.inet.tcp` keys govern TCP over IPv6 too. Times are kept in ticks of `kern.hz`: 10 ms in a virtual machine as
 installed, 1 ms elsewhere. A tunable that is not changed by the loader has no effect in loader.conf.
 [freebsd.md](systems/freebsd.md) tells what the values do and how sure that is.";
+const SOLARIS: &str = "\
+A name is `ipadm`, the protocol and the property. A leading underscore marks a private property, which may change or go
+in any release. What stands here is the main line of illumos; where OpenSolaris of 2010-08, Solaris 11 or Solaris 10
+differ, or nobody could tell, their own line says so. Distributions change defaults: what `ipadm` shows as DEFAULT counts.
+[illumos-solaris.md](systems/illumos-solaris.md) tells what the values do and how sure that is.";
 
 fn write_page(page: &mut String) -> fmt::Result {
     let host = FakeHost::new();
-    let systems: [(&dyn Backend, &str); 2] = [(&Linux::on(&host), LINUX), (&FreeBsd::on(&host), FREEBSD)];
-    contents(page, &systems.map(|(backend, _)| backend))?;
+    let backends: [&dyn Backend; 2] = [&Linux::on(&host), &FreeBsd::on(&host)];
+    contents(page, &backends)?;
     for setting in Setting::ALL {
         writeln!(page, "\n## {setting}\n\n{} Takes {}.", setting.meaning(), setting.kind().expected())?;
-        systems.iter().try_for_each(|(backend, _)| write_setting(page, *setting, *backend))?;
+        backends.iter().try_for_each(|backend| write_setting(page, *setting, *backend))?;
     }
-    for (backend, intro) in systems {
-        writeln!(page, "\n# Tunables of {}\n\n{intro}", backend.system().title())?;
-        backend.catalog().iter().try_for_each(|row| write_tunable(page, row))?;
+    for (system, intro) in [(System::Linux, LINUX), (System::FreeBsd, FREEBSD), (System::Solaris, SOLARIS)] {
+        writeln!(page, "\n# Tunables of {}\n\n{intro}", system.title())?;
+        Catalog::of(system).iter().try_for_each(|row| write_tunable(page, row))?;
     }
     Ok(())
 }
@@ -121,6 +126,8 @@ fn write_tunable(page: &mut String, row: &Tunable) -> fmt::Result {
 fn facts(row: &Tunable) -> Vec<(&'static str, String)> {
     let some = |text: &Option<String>| text.clone().unwrap_or_default();
     let all = [
+        ("before", row.former_names.join(", ")),
+        ("for ndd", some(&row.ndd)),
         ("unit", row.unit.clone()),
         ("type", row.kernel_type.map(|kind| kind.name().to_owned()).unwrap_or_default()),
         ("fields", row.fields.join(", ")),
@@ -135,7 +142,26 @@ fn facts(row: &Tunable) -> Vec<(&'static str, String)> {
         ("since", some(&row.since)),
         ("until", some(&row.until)),
     ];
-    all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+    let families =
+        FAMILIES.iter().filter_map(|family| Some((*family, differing(row.variants.get(*family)?))));
+    all.into_iter().chain(families).filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// Tells in what a family of releases differs, and what of it is not sure.
+fn differing(variant: &Variant) -> String {
+    let absent = if variant.absent { "has no such property" } else { "" };
+    let default: Vec<_> = variant.default.iter().map(ToString::to_string).collect();
+    let said = [
+        absent.to_owned(),
+        labelled("default", &default.join(" ")),
+        labelled("accepted", &ranges(&variant.accepted)),
+        labelled("UNCONFIRMED:", variant.unconfirmed.as_deref().unwrap_or_default()),
+    ];
+    said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+fn labelled(label: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{label} {text}") }
 }
 
 /// One range, or one for each field where they differ.

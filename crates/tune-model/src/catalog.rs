@@ -173,6 +173,9 @@ pub struct Variant {
     pub unconfirmed: Option<String>,
 }
 
+/// The families of releases that differ within one system, in the order in which they are shown.
+pub const FAMILIES: &[&str] = &["illumos", "opensolaris-2010", "solaris-11", "solaris-10"];
+
 /// What is known of one native tunable.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -219,7 +222,7 @@ pub struct Tunable {
     /// Constant defaults by the first release that has them, oldest first.
     #[serde(default)]
     pub default_since: Vec<(String, Vec<i128>)>,
-    /// Where a family of releases differs, by its name: `illumos`, `opensolaris-2010`, `solaris-11`, `solaris-10`.
+    /// Where a family of releases differs, by its name, which is one of [`FAMILIES`].
     #[serde(default)]
     pub variants: BTreeMap<String, Variant>,
     /// The names that earlier releases had for it, newest first.
@@ -282,6 +285,21 @@ impl Tunable {
     #[must_use]
     pub fn allowed_in(&self, field: Option<usize>) -> Option<(i128, i128)> {
         self.allowed.get(field.unwrap_or(0)).copied()
+    }
+
+    /// Returns all that holds for a family of releases: what its variant states, and the row's own where it states
+    /// nothing. What its kernels do not have has neither a default nor anything that they take.
+    #[must_use]
+    pub fn of_family(&self, family: &str) -> Variant {
+        let stated = self.variants.get(family).cloned().unwrap_or_default();
+        if stated.absent {
+            return stated;
+        }
+        Variant {
+            default: if stated.default.is_empty() { self.default.clone() } else { stated.default },
+            accepted: if stated.accepted.is_empty() { self.accepted.clone() } else { stated.accepted },
+            ..stated
+        }
     }
 
     /// Returns what every supported kernel takes in a field.

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use tune_model::catalog::{Mutability, Reach};
+use tune_model::catalog::{FAMILIES, Mutability, Reach, Variant};
 use tune_model::{Catalog, System, Tunable};
 
 const SYSTEMS: [System; 3] = [System::Linux, System::FreeBsd, System::Solaris];
-
-/// The families of illumos and Solaris, as the variants name them.
-const FAMILIES: [&str; 4] = ["illumos", "opensolaris-2010", "solaris-11", "solaris-10"];
 
 /// Rows whose default cannot be asked for or written back, and why.
 const ONE_WAY: &[(&str, &str)] = &[
@@ -61,20 +58,6 @@ fn constants(row: &Tunable) -> Vec<&[i128]> {
     let families = row.variants.values().map(|variant| variant.default.as_slice());
     let stated = since.chain([row.default.as_slice()]).chain(families);
     stated.filter(|values| !values.is_empty()).collect()
-}
-
-/// Returns what the kernels of a family take, unless they have no such property.
-fn accepted_by<'a>(row: &'a Tunable, family: &str) -> Option<&'a [(i128, i128)]> {
-    let Some(variant) = row.variants.get(family) else { return Some(&row.accepted) };
-    let stated = if variant.accepted.is_empty() { &row.accepted } else { &variant.accepted };
-    (!variant.absent).then_some(stated)
-}
-
-/// Returns the default of a family, unless its kernels have no such property.
-fn default_of<'a>(row: &'a Tunable, family: &str) -> Option<&'a [i128]> {
-    let Some(variant) = row.variants.get(family) else { return Some(&row.default) };
-    let stated = if variant.default.is_empty() { &row.default } else { &variant.default };
-    (!variant.absent).then_some(stated)
 }
 
 fn holds(range: &[(i128, i128)], values: &[i128]) -> bool {
@@ -199,6 +182,18 @@ fn only_rows_of_solaris_are_told_apart_by_family() {
     });
 }
 
+/// Returns the name by which ndd of illumos hands a property to ipadm: the protocol's and the property's, but for two.
+fn ndd_name(row: &Tunable) -> String {
+    let words: Vec<_> = row.name.split('.').collect();
+    let [_, protocol, property] = words[..] else { panic!("{}", row.name) };
+    let word = match property {
+        "send_buf" => "xmit_hiwat",
+        "recv_buf" => "recv_hiwat",
+        other => other.trim_start_matches('_'),
+    };
+    format!("{protocol}_{word}")
+}
+
 #[test]
 fn rows_of_solaris_fit_together() {
     let solaris = [System::Solaris];
@@ -211,9 +206,9 @@ fn rows_of_solaris_fit_together() {
     every_row(&solaris, "names that are not ipadm.PROTOCOL.PROPERTY", |row| {
         matches!(row.name.split('.').collect::<Vec<_>>()[..], ["ipadm", "tcp" | "udp" | "icmp" | "sctp", _])
     });
-    every_row(&solaris, "ndd names of another protocol, or missing", |row| match &row.ndd {
-        Some(ndd) => row.name.split('.').nth(1).is_some_and(|word| ndd.starts_with(&format!("{word}_"))),
-        None => WITHOUT_NDD.contains(&row.name.as_str()),
+    every_row(&solaris, "ndd names that ipadm would not know the property by", |row| {
+        let known = (!WITHOUT_NDD.contains(&row.name.as_str())).then(|| ndd_name(row));
+        row.ndd == known
     });
     every_row(&solaris, "times that are not in milliseconds", |row| {
         let time = ["interval", "_timeout"].iter().any(|word| row.name.contains(word));
@@ -240,40 +235,51 @@ fn former_names_and_ndd_names_are_unique() {
     assert_eq!(ndd.iter().collect::<BTreeSet<_>>().len(), ndd.len(), "{ndd:#?}");
 }
 
+/// Returns what holds for each family whose kernels have a property.
+fn present(row: &Tunable) -> Vec<Variant> {
+    FAMILIES.iter().map(|family| row.of_family(family)).filter(|family| !family.absent).collect()
+}
+
 #[test]
 fn families_lie_within_the_row() {
     let solaris = [System::Solaris];
-    let kept = |row: &Tunable, family: &str| accepted_by(row, family).map(<[_]>::to_vec);
     every_row(&solaris, "unknown families", |row| {
         row.variants.keys().all(|family| FAMILIES.contains(&family.as_str()))
     });
-    every_row(&solaris, "a family takes what none of them does", |row| {
-        let union = if row.taken_by_some.is_empty() { &row.accepted } else { &row.taken_by_some };
-        FAMILIES.iter().filter_map(|family| kept(row, family)).all(|taken| within(&taken, union))
-    });
     every_row(&solaris, "a family does not take what all of them do", |row| {
-        FAMILIES.iter().filter_map(|family| kept(row, family)).all(|taken| within(&row.accepted, &taken))
+        present(row).iter().all(|family| within(&row.accepted, &family.accepted))
     });
-    every_row(&solaris, "taken by some, and no family takes it", |row| {
-        let ends = |range: &[(i128, i128)]| range.first().copied().unwrap_or_default();
-        let taken: Vec<_> = FAMILIES.iter().filter_map(|family| kept(row, family)).collect();
-        let low = taken.iter().map(|range| ends(range).0).min();
-        let high = taken.iter().map(|range| ends(range).1).max();
-        row.taken_by_some.is_empty()
-            || (low, high) == (Some(ends(&row.taken_by_some).0), Some(ends(&row.taken_by_some).1))
+    every_row(&solaris, "what some families take is not all that they take together", |row| {
+        let stated = if row.taken_by_some.is_empty() { &row.accepted } else { &row.taken_by_some };
+        let ends = present(row).into_iter().flat_map(|family| family.accepted);
+        let together = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        together.as_slice() == stated
     });
-    every_row(&solaris, "a family whose default its own kernel refuses", |row| {
-        let pairs =
-            FAMILIES.iter().filter_map(|family| accepted_by(row, family).zip(default_of(row, family)));
-        pairs.into_iter().all(|(taken, default)| holds(taken, default))
+    every_row(&solaris, "a default that its own kernel refuses", |row| {
+        present(row).iter().all(|family| holds(&family.accepted, &family.default))
     });
     every_row(&solaris, "a variant that says what the row says", |row| {
         row.variants.values().all(|variant| {
-            (variant.default.is_empty() || variant.default != row.default)
-                && (variant.accepted.is_empty() || variant.accepted != row.accepted)
+            variant.default != row.default
+                && variant.accepted != row.accepted
                 && !(variant.absent && !(variant.default.is_empty() && variant.accepted.is_empty()))
         })
     });
+}
+
+#[test]
+fn what_a_variant_leaves_out_is_that_of_the_row() {
+    let row = |name: &str| Catalog::of(System::Solaris).get(name).unwrap_or_else(|| panic!("{name}"));
+    let flush = row("ipadm.tcp._fin_wait_2_flush_interval");
+    let known = |family: &str| flush.of_family(family);
+    assert_eq!(
+        (known("illumos").default, known("illumos").accepted),
+        (vec![60_000], vec![(1000, 7_200_000)])
+    );
+    assert_eq!(known("solaris-11").default, [60_000]);
+    assert_eq!(known("solaris-10").default, [675_000]);
+    let gone = row("ipadm.tcp._reass_timeout").of_family("solaris-10");
+    assert_eq!((gone.absent, gone.default, gone.accepted), (true, vec![], vec![]));
 }
 
 /// No table of Solaris 11 was ever read: that must show wherever somebody could take a number for its own.

@@ -70,12 +70,9 @@ fn names(row: &Tunable) -> impl Iterator<Item = String> {
 
 /// Returns what the catalog expects a family to say, where its kernels have the property.
 fn expected(row: &Tunable, family: &str) -> Option<Recorded> {
-    let variant = row.variants.get(family).cloned().unwrap_or_default();
-    let stated = |of: &[i128], else_of: &[i128]| of.first().or(else_of.first()).copied();
-    let range = variant.accepted.first().or(row.accepted.first()).copied();
-    let recorded =
-        Recorded { default: stated(&variant.default, &row.default).expect("a default"), range: range? };
-    (!variant.absent).then_some(recorded)
+    let known = row.of_family(family);
+    let (default, range) = known.default.first().copied().zip(known.accepted.first().copied())?;
+    Some(Recorded { default, range })
 }
 
 const MAX_BUF: &str =

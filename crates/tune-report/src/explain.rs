@@ -1,7 +1,7 @@
 //! Explanations: what a setting means here, what it may be, and who decides it.
 
 use serde::Serialize;
-use tune_model::catalog::{Reach, Tunable};
+use tune_model::catalog::{FAMILIES, Reach, Tunable};
 use tune_model::finding::{HostRef, TunableState};
 use tune_model::system::Place;
 use tune_model::{Effective, Mutability, Subject, TakesHold};
@@ -54,6 +54,21 @@ pub struct OtherTool {
     pub place: Option<Place>,
 }
 
+/// What a tunable is in one family of releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FamilyExplained {
+    /// The name of the family.
+    pub name: &'static str,
+    /// Its kernels have the tunable.
+    pub present: bool,
+    /// The default, one number for each field.
+    pub default: Vec<i128>,
+    /// What its kernels take, per field.
+    pub accepted: Vec<Range>,
+    /// What nobody could confirm about it, in words.
+    pub unconfirmed: Option<String>,
+}
+
 /// Everything that is known of a tunable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TunableExplained {
@@ -72,6 +87,12 @@ pub struct TunableExplained {
     pub accepted: Vec<Range>,
     /// The default, or its rule, in words.
     pub default_text: Option<String>,
+    /// The families of releases, where they are told apart.
+    pub families: Vec<FamilyExplained>,
+    /// The names that earlier releases had for it, newest first.
+    pub former_names: Vec<String>,
+    /// Its name for `ndd`, where the system has that program.
+    pub ndd: Option<String>,
     /// When it can be changed.
     pub mutability: Mutability,
     /// Whom a change reaches.
@@ -106,22 +127,24 @@ impl TunableExplained {
     /// Tells what the catalog knows of a tunable, and what it is on this host; files and writers are to be added.
     #[must_use]
     pub fn new(row: &Tunable, state: TunableState) -> Self {
-        let ranges = |pairs: &[(i128, i128)]| pairs.iter().map(|&(min, max)| Range { min, max }).collect();
         Self {
             state,
             meaning: row.meaning.clone(),
             unit: row.unit.clone(),
             fields: row.fields.clone(),
-            allowed: ranges(&row.allowed),
-            accepted: ranges(&row.accepted),
+            allowed: spans(&row.allowed),
+            accepted: spans(&row.accepted),
             default_text: row.default_text.clone(),
+            families: families(row),
+            former_names: row.former_names.clone(),
+            ndd: row.ndd.clone(),
             mutability: row.mutability,
             takes_hold: row.takes_hold,
             scope: match row.scope {
                 Reach::Host => "host",
                 Reach::Netns => "network-namespace",
                 Reach::Vnet => "vnet",
-                Reach::Stack => "ip-stack",
+                Reach::Stack => "stack",
             },
             since: row.since.clone(),
             netns_since: row.netns_since.clone(),
@@ -136,6 +159,25 @@ impl TunableExplained {
             writers: Vec::new(),
         }
     }
+}
+
+fn spans(pairs: &[(i128, i128)]) -> Vec<Range> {
+    pairs.iter().map(|&(min, max)| Range { min, max }).collect()
+}
+
+fn families(row: &Tunable) -> Vec<FamilyExplained> {
+    let family = |name: &&'static str| {
+        let known = row.of_family(name);
+        FamilyExplained {
+            name,
+            present: !known.absent,
+            default: known.default,
+            accepted: spans(&known.accepted),
+            unconfirmed: known.unconfirmed,
+        }
+    };
+    // Where no family differs from another, there is nothing to tell apart.
+    if row.variants.is_empty() { Vec::new() } else { FAMILIES.iter().map(family).collect() }
 }
 
 /// The explanation of a setting or of a tunable.
@@ -218,6 +260,12 @@ const INDENT: usize = 2;
 fn explain(page: &mut Page, tunable: &TunableExplained) {
     page.heading(&tunable.state.name);
     page.text(INDENT, &tunable.meaning);
+    if !tunable.former_names.is_empty() {
+        page.item(INDENT, "before:", &tunable.former_names.join(", "));
+    }
+    if let Some(ndd) = &tunable.ndd {
+        page.item(INDENT, "for ndd:", ndd);
+    }
     values(page, tunable);
     facts(page, tunable);
     for caution in &tunable.cautions {
@@ -238,6 +286,7 @@ fn values(page: &mut Page, tunable: &TunableExplained) {
         (Some(default), Some(text)) => format!("{} ({text})", fields(default)),
         (Some(default), None) => fields(default),
         (None, Some(text)) => text.clone(),
+        (None, None) if !tunable.families.is_empty() => "by family of releases".to_owned(),
         (None, None) => "unknown".to_owned(),
     };
     page.item(INDENT, "default:", &default);
@@ -248,19 +297,49 @@ fn values(page: &mut Page, tunable: &TunableExplained) {
     }
     ranges(page, "allowed:", &tunable.allowed, &tunable.fields);
     ranges(page, "kernel takes:", &tunable.accepted, &tunable.fields);
+    by_family(page, &tunable.families, &tunable.fields);
     if let Some(reason) = &tunable.unsafe_values {
         page.marked(INDENT, WARN, "outside allowed:", reason);
     }
 }
 
 fn ranges(page: &mut Page, label: &str, ranges: &[Range], fields: &[String]) {
+    if !ranges.is_empty() {
+        page.item(INDENT, label, &in_words(ranges, fields));
+    }
+}
+
+fn in_words(ranges: &[Range], fields: &[String]) -> String {
     let named = |(at, Range { min, max }): (usize, &Range)| match fields.get(at) {
         Some(field) => format!("{field} {min} to {max}"),
         None => format!("{min} to {max}"),
     };
-    if !ranges.is_empty() {
-        page.item(INDENT, label, &ranges.iter().enumerate().map(named).collect::<Vec<_>>().join(", "));
+    ranges.iter().enumerate().map(named).collect::<Vec<_>>().join(", ")
+}
+
+/// Shows what each family of releases has, and what of it nobody could confirm.
+fn by_family(page: &mut Page, families: &[FamilyExplained], fields: &[String]) {
+    if families.is_empty() {
+        return;
     }
+    let mut table = Table::new(&["    family", "default", "kernel takes", ""]);
+    for family in families {
+        let default: Vec<_> = family.default.iter().map(ToString::to_string).collect();
+        let takes = in_words(&family.accepted, fields);
+        let (default, takes) = if family.present { (default.join(" "), takes) } else { absent() };
+        let sure = if family.unconfirmed.is_some() { "unconfirmed" } else { "" };
+        table.row(PLAIN, [format!("    {}", family.name), default, takes, sure.to_owned()]);
+    }
+    page.table(&table);
+    for family in families {
+        if let Some(reason) = &family.unconfirmed {
+            page.marked(INDENT, WARN, &format!("unconfirmed, {}:", family.name), reason);
+        }
+    }
+}
+
+fn absent() -> (String, String) {
+    ("none".to_owned(), "has no such tunable".to_owned())
 }
 
 fn facts(page: &mut Page, tunable: &TunableExplained) {
@@ -273,7 +352,7 @@ fn facts(page: &mut Page, tunable: &TunableExplained) {
     let scope = match (tunable.scope, &tunable.netns_since) {
         ("host", _) => "the whole host".to_owned(),
         ("vnet", _) => "each network stack by itself: the host's, and that of each VNET jail".to_owned(),
-        ("ip-stack", _) => "each zone with an IP stack of its own by itself".to_owned(),
+        ("stack", _) => "each zone with an IP stack of its own by itself".to_owned(),
         (_, Some(since)) => format!("each network namespace by itself, since {since}"),
         (_, None) => "each network namespace by itself".to_owned(),
     };
@@ -323,7 +402,7 @@ fn lines(lines: &[SettingLine]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use tune_model::Setting;
+    use tune_model::{Catalog, Setting, System};
 
     use super::*;
     use crate::testing::{check, host, place, plain, seconds, state};
@@ -347,6 +426,9 @@ mod tests {
             allowed: vec![Range { min: 5, max: 3600 }],
             accepted: vec![Range { min: -2_147_483, max: 2_147_483 }],
             default_text: None,
+            families: vec![],
+            former_names: vec![],
+            ndd: None,
             mutability: Mutability::Live,
             takes_hold: TakesHold::NewCloses,
             scope: "network-namespace",
@@ -463,12 +545,78 @@ come from general kernel memory.
         check(&report, "explain");
     }
 
+    /// A row as it is told where no host was looked at.
+    fn told(name: &str) -> ExplainReport {
+        let row = Catalog::of(System::Solaris).get(name).expect("a row");
+        let state = TunableState {
+            live: None,
+            boot: None,
+            default: None,
+            reason: Some("no host was looked at".into()),
+            ..state(name, "")
+        };
+        ExplainReport {
+            setting: Subject::Tunable(tune_model::Slot::whole(name)),
+            meaning: None,
+            takes: None,
+            effective: None,
+            boot_effective: None,
+            default: None,
+            tunables: vec![TunableExplained::new(row, state)],
+            ..report()
+        }
+    }
+
     #[test]
-    fn every_row_of_the_catalog_can_be_explained() {
-        let rows = tune_model::Catalog::of(tune_model::System::Linux).iter();
-        let mut report = report();
-        report.tunables = rows.map(|row| TunableExplained::new(row, state(&row.name, "1"))).collect();
-        plain(&report);
+    fn families_are_told_apart_with_what_is_not_confirmed() {
+        let report = told("ipadm.tcp._reass_timeout");
+        let shown = plain(&report);
+        let (_, table) = shown.split_once("kernel takes: 0 to 4294967295\n").expect("the ranges");
+        let (table, after) = table.split_once("  outside allowed:").expect("what follows");
+        assert_eq!(
+            table,
+            "    family            default  kernel takes
+    illumos           100000   0 to 4294967295
+    opensolaris-2010  100000   0 to 4294967295
+    solaris-11        100000   0 to 4294967295      unconfirmed
+    solaris-10        none     has no such tunable
+  unconfirmed, solaris-11: Taken from OpenSolaris of 2010-08, which it grew
+                           from; not read on Solaris 11.
+"
+        );
+        assert!(after.contains("scope: each zone with an IP stack of its own by itself\n"), "{after}");
         check(&report, "explain");
+    }
+
+    #[test]
+    fn a_renamed_property_is_told_with_its_names() {
+        let report = told("ipadm.tcp.recv_buf");
+        let shown = plain(&report);
+        assert!(shown.contains("\n  before: recv_maxbuf\n  for ndd: tcp_recv_hiwat\n"), "{shown}");
+        assert!(shown.contains("\n    solaris-10        49152    2048 to 1073741824\n"), "{shown}");
+        let tunable =
+            &serde_json::from_str::<serde_json::Value>(&report.json()).expect("JSON")["tunables"][0];
+        assert_eq!(tunable["former_names"], serde_json::json!(["recv_maxbuf"]));
+        assert_eq!((&tunable["ndd"], &tunable["scope"]), (&"tcp_recv_hiwat".into(), &"stack".into()));
+        let solaris_10 = serde_json::json!({
+            "name": "solaris-10",
+            "present": true,
+            "default": [49152],
+            "accepted": [{"min": 2048, "max": 1_073_741_824}],
+            "unconfirmed": null,
+        });
+        assert_eq!(tunable["families"][3], solaris_10);
+        check(&report, "explain");
+    }
+
+    #[test]
+    fn every_row_of_the_catalogs_can_be_explained() {
+        for system in System::ALL {
+            let rows = Catalog::of(*system).iter();
+            let mut report = report();
+            report.tunables = rows.map(|row| TunableExplained::new(row, state(&row.name, "1"))).collect();
+            plain(&report);
+            check(&report, "explain");
+        }
     }
 }
