@@ -162,6 +162,22 @@ fn a_limit_of_a_listener_is_read_up_to_what_is_no_number() {
 }
 
 #[test]
+fn limits_that_are_too_many_cannot_be_shown() {
+    let (_directory, machine) = on(CURRENT, &[]);
+    let show = ["ipadm", "show-prop", "-c", "-o", "current", "-p", "_listener_limit_conf", "sctp"];
+    // Each takes twelve letters, and a comma between two: 39 are 506, 40 are 519.
+    for port in 10_001..=10_040 {
+        let shown = machine.run(&show).exits(0).stdout;
+        assert!(shown.len() <= 507, "{shown}");
+        let limit = format!("_listener_limit_conf_add={port}:100000");
+        machine.run(&["ipadm", "set-prop", "-t", "-p", &limit, "sctp"]).exits(0);
+    }
+    assert_eq!(machine.run(&show).exits(1).stdout, "?\n");
+    let ndd = machine.run(&["ndd", "/dev/sctp", "sctp_listener_limit_conf"]).exits(1);
+    assert_eq!(ndd.stderr, "operation failed: No buffer space available\n");
+}
+
+#[test]
 fn words_are_the_librarys_and_numbers_the_kernels() {
     let invalid = |name: &str| format!("ipadm: set-prop: {name}: Invalid argument provided");
     let (forwarding, hostmodel) = (invalid("forwarding"), invalid("hostmodel"));

@@ -6,13 +6,10 @@ use super::conf::{self, Line, Verdict};
 use super::errno::{Errno, Status};
 use super::fault::Fault;
 use super::host::Host;
-use super::kernel::Change;
+use super::kernel::{Change, VALUE_SIZE};
 use super::library::{Library, Mode, legacy};
 use super::model::Zone;
 use super::proto::Proto;
-
-/// The longest value, with the byte that ends it.
-pub(super) const VALUE_SIZE: usize = 512;
 
 /// Fails as a call through the door would, where nobody is behind it.
 fn door(host: &Host) -> Result<(), Errno> {
