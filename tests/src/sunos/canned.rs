@@ -27,9 +27,9 @@ pub(super) fn zonename(host: &Host, words: &[String]) -> Said {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match (&words[..], &host.setup.zone) {
         ([], zone) => Said::out(format!("{}\n", zone.name())),
-        (["-t"], Zone::Shared(_)) => Said::out("shared\n"),
-        // The global zone has a stack of its own too.
-        (["-t"], Zone::Exclusive(_) | Zone::Global) => Said::out("exclusive\n"),
+        // The global zone is listed as shared too (UNCONFIRMED), so that its name has to be asked first.
+        (["-t"], Zone::Shared(_) | Zone::Global) => Said::out("shared\n"),
+        (["-t"], Zone::Exclusive(_)) => Said::out("exclusive\n"),
         _ => Said::unmodelled(&format!("zonename {}", words.join(" "))),
     }
 }
@@ -72,8 +72,8 @@ pub(super) fn kstat(host: &Host, words: &[String]) -> Said {
 
 /// `svcs -H -o state SERVICE` of services that are in the file.
 pub(super) fn svcs(host: &Host, words: &[String]) -> Said {
-    let words_: Vec<&str> = words.iter().map(String::as_str).collect();
-    let ["-H", "-o", "state", service] = words_[..] else { return unmodelled("svcs", words) };
+    let parts: Vec<&str> = words.iter().map(String::as_str).collect();
+    let ["-H", "-o", "state", service] = parts[..] else { return unmodelled("svcs", words) };
     let file = file(host, SVCS);
     let state = file.lines().find_map(|line| line.strip_prefix(service)?.strip_prefix(' '));
     match state {

@@ -23,6 +23,8 @@ pub(super) enum Errno {
     Enotsup,
     /// The door is none.
     Ebadf,
+    /// It is too long to be shown.
+    Enobufs,
     /// What the kernel would answer was not recorded.
     Unmodelled(String),
 }
@@ -41,6 +43,7 @@ impl Errno {
             Self::Eoverflow => "Value too large for defined data type",
             Self::Enotsup => "Operation not supported",
             Self::Ebadf => "Bad file number",
+            Self::Enobufs => "No buffer space available",
             Self::Unmodelled(what) => what,
         }
     }
@@ -73,6 +76,8 @@ pub(super) enum Status {
     NoDaemon,
     /// It cannot be done to this.
     Unsupported,
+    /// It is too long to be shown.
+    NoBuffers,
     /// What the library would answer was not recorded.
     Unmodelled(String),
 }
@@ -93,6 +98,7 @@ impl Status {
             Self::NotFound => "Object not found",
             Self::NoDaemon => "Could not communicate with ipmgmtd",
             Self::Unsupported => "Operation not supported",
+            Self::NoBuffers => "No buffer space available",
             Self::Unmodelled(what) => what,
         }
     }
@@ -114,6 +120,7 @@ impl Status {
             Errno::Eoverflow => Self::TooMany,
             Errno::Enotsup => Self::Unsupported,
             Errno::Ebadf => Self::NoDaemon,
+            Errno::Enobufs => Self::NoBuffers,
             Errno::Eacces => Self::Unmodelled("libipadm never sees EACCES".to_owned()),
             Errno::Unmodelled(what) => Self::Unmodelled(what),
         }

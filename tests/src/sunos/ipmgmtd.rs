@@ -3,16 +3,13 @@
 use std::fs;
 
 use super::conf::{self, Line, Verdict};
-use super::errno::Errno;
+use super::errno::{Errno, Status};
 use super::fault::Fault;
 use super::host::Host;
-use super::kernel::Change;
+use super::kernel::{Change, VALUE_SIZE};
 use super::library::{Library, Mode, legacy};
 use super::model::Zone;
 use super::proto::Proto;
-
-/// The longest value, with the byte that ends it.
-pub(super) const VALUE_SIZE: usize = 512;
 
 /// Fails as a call through the door would, where nobody is behind it.
 fn door(host: &Host) -> Result<(), Errno> {
@@ -134,11 +131,15 @@ fn apply(host: &mut Host, line: &Line) -> Option<String> {
         return Some(format!("the stand-in does not model how ipmgmtd takes {:?}", line.text()));
     };
     let failed = |name: &str| Some(format!("Failed to reapply property {name}"));
-    let Some(proto) = Proto::named(protocol) else { return failed(name) };
-    let (name, proto) = match name.strip_prefix('_') {
+    let private = name.strip_prefix('_');
+    let Some(proto) = Proto::named(protocol) else { return failed(private.unwrap_or(name)) };
+    let (name, proto) = match private {
         Some(private) => (private.to_owned(), proto),
         None => legacy(host.knowledge(), name, proto).unwrap_or_else(|| (name.to_owned(), proto)),
     };
-    let set = Library::new(host, Mode::Start).set(proto, &name, Change::To(value), false);
-    set.err().and_then(|_| failed(&name))
+    match Library::new(host, Mode::Start).set(proto, &name, Change::To(value), false) {
+        Ok(()) => None,
+        Err(Status::Unmodelled(what)) => Some(format!("the stand-in does not model {what}")),
+        Err(_) => failed(&name),
+    }
 }

@@ -6,6 +6,9 @@ use super::number::{signed, whole};
 use super::proto::Proto;
 use super::table::{Check, Kind, Row, Table};
 
+/// The longest value, with the byte that ends it.
+pub(super) const VALUE_SIZE: usize = 512;
+
 /// What is asked of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
@@ -68,7 +71,9 @@ pub(super) fn get(table: &Table, live: &Live, proto: Proto, name: &str, what: Wh
     let row = find(table, proto, name)?;
     match (&row.kind, what) {
         (Kind::Secret | Kind::AddLimit | Kind::DeleteLimit, _) => Err(Errno::Eperm),
-        (Kind::Limits, What::Current) => Ok(limits(live, row)),
+        (Kind::Limits, What::Current) => {
+            Some(limits(live, row)).filter(|shown| shown.len() < VALUE_SIZE).ok_or(Errno::Enobufs)
+        }
         (Kind::Limits, _) => Ok(String::new()),
         (_, What::Permission) => Ok("3".to_owned()),
         (Kind::Switch(_), What::Possible) => Ok("0,1".to_owned()),

@@ -4,7 +4,7 @@ use super::errno::{Errno, Status};
 use super::fault::Fault;
 use super::host::Host;
 use super::ipmgmtd;
-use super::kernel::{self, Change, What};
+use super::kernel::{self, Change, VALUE_SIZE, What};
 use super::model::{Knowledge, Zone};
 use super::proto::Proto;
 use super::public::{Class, Found, Public};
@@ -86,7 +86,7 @@ impl<'a> Library<'a> {
         if self.mode != Mode::Start && self.host.meets(Fault::NoAuth) {
             return Err(Status::Unauthorized);
         }
-        if change.value().is_some_and(|value| value.len() >= ipmgmtd::VALUE_SIZE) {
+        if change.value().is_some_and(|value| value.len() >= VALUE_SIZE) {
             return Err(Status::Invalid);
         }
         let public = self.describe(proto, name)?;

@@ -23,6 +23,8 @@ mod errno;
 mod fault;
 mod getopt;
 mod host;
+#[cfg(test)]
+mod invariants;
 mod ipadm;
 mod ipmgmtd;
 mod kernel;

@@ -49,7 +49,8 @@ fn root(started: &Path) -> Result<PathBuf, String> {
     })
 }
 
-fn said(started: &Path, words: impl Iterator<Item = OsString>) -> Result<Said, String> {
+/// Plays a program, and returns what it says.
+pub(super) fn said(started: &Path, words: impl Iterator<Item = OsString>) -> Result<Said, String> {
     let name = started.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     let paths = Paths::below(&root(started)?);
     let words: Result<Vec<String>, OsString> = words.map(OsString::into_string).collect();
