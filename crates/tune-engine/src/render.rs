@@ -126,8 +126,7 @@ impl<'a> Draft<'a> {
             let from = line.default.as_deref().unwrap_or_default();
             self.engine.backend.rank(&line.tunable, from, &line.value)
         };
-        found
-            .sort_by_key(|line| (line.at_boot_only.is_some(), line.irreversible.is_some(), rank(line)));
+        found.sort_by_key(|line| (line.at_boot_only.is_some(), line.irreversible.is_some(), rank(line)));
         found
     }
 

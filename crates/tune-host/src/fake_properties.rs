@@ -63,7 +63,9 @@ impl Properties {
             (Program::Ipadm, ["show-prop", "-c", "-o", _, "-p", names, protocol]) => {
                 Ok(self.show(protocol, names))
             }
-            (Program::Ipadm, ["set-prop", "-t", "-p", set, protocol]) => Ok(self.assign(protocol, set, false)),
+            (Program::Ipadm, ["set-prop", "-t", "-p", set, protocol]) => {
+                Ok(self.assign(protocol, set, false))
+            }
             (Program::Ipadm, ["set-prop", "-p", set, protocol]) => Ok(self.assign(protocol, set, true)),
             (Program::Ipadm, ["reset-prop", "-p", name, protocol]) => Ok(self.reset(protocol, name)),
             _ => Err(RunError::Absent(command.program)),

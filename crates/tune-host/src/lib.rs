@@ -20,7 +20,8 @@ mod sys;
 mod sysctl_name;
 
 pub use backend::{
-    Altered, Around, Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
+    Altered, Around, Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets,
+    Unsolvable,
 };
 pub use detached::{Detached, detach, say_ready};
 pub use fake::FakeHost;

@@ -114,9 +114,7 @@ impl Inquiry {
             Self::GetProperty { device, name } => Command::new(Program::Ndd, &["-get", device, name]),
             Self::Zone => Command::new(Program::Zonename, &[]),
             Self::ZoneStack => Command::new(Program::Zonename, &["-t"]),
-            Self::Sockets { family } => {
-                Command::new(Program::Netstat, &["-an", "-f", family, "-P", "tcp"])
-            }
+            Self::Sockets { family } => Command::new(Program::Netstat, &["-an", "-f", family, "-P", "tcp"]),
         }
     }
 }
@@ -157,7 +155,8 @@ impl Runner {
     }
 
     fn locate(&self, program: Program) -> Result<PathBuf, RunError> {
-        let below = |path: &&str| self.root.join(Path::new(path).strip_prefix("/").unwrap_or(Path::new(path)));
+        let below =
+            |path: &&str| self.root.join(Path::new(path).strip_prefix("/").unwrap_or(Path::new(path)));
         let found = program.paths().iter().map(|path| below(&path)).find(|path| path.exists());
         found.ok_or(RunError::Absent(program))
     }
@@ -193,12 +192,7 @@ impl Runner {
     }
 
     /// Its outputs are closed, so that it is about to end: looking again and again costs next to nothing.
-    fn reap(
-        &self,
-        child: &mut Child,
-        deadline: Instant,
-        command: &Command,
-    ) -> Result<ExitStatus, RunError> {
+    fn reap(&self, child: &mut Child, deadline: Instant, command: &Command) -> Result<ExitStatus, RunError> {
         loop {
             match child.try_wait() {
                 Ok(Some(status)) => return Ok(status),

@@ -179,7 +179,8 @@ fn ended(command: &Command, output: &Output) -> String {
 /// Returns what a program said in one line of bearable length. A long option that ipadm does not know comes with a NUL.
 fn excerpt(text: &str) -> String {
     const LONGEST: usize = 200;
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c == '\0').filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c == '\0').filter(|w| !w.is_empty()).collect();
     let line = words.join(" ");
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}...", &line[..end]),
@@ -262,7 +263,10 @@ mod tests {
 
     #[test]
     fn what_a_program_said_is_one_clean_line() {
-        assert_eq!(excerpt("ipadm: unrecognized option '-\0'\nusage: ...\n"), "ipadm: unrecognized option '- ' usage: ...".replace("- '", "- '"));
+        assert_eq!(
+            excerpt("ipadm: unrecognized option '-\0'\nusage: ...\n"),
+            "ipadm: unrecognized option '- ' usage: ...".replace("- '", "- '")
+        );
         assert!(excerpt(&"x".repeat(1000)).len() < 210);
     }
 }

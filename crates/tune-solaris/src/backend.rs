@@ -194,4 +194,3 @@ impl Backend for Solaris {
         story::tell(host, &self.ground, &related(tunable), tunable)
     }
 }
-

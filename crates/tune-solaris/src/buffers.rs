@@ -76,7 +76,8 @@ pub(crate) fn solve(
     let present =
         |number| Quantity::from_scalar(Kind::Bytes, number).map_or(Effective::Unbounded, Effective::Exact);
     let wanted = solve_scalar(Kind::Bytes, &storable(tunable, family), limits, &present(buffer))?;
-    let around = Limits { at_least: Quantity::from_scalar(Kind::Bytes, wanted), prefer: None, ..limits.clone() };
+    let around =
+        Limits { at_least: Quantity::from_scalar(Kind::Bytes, wanted), prefer: None, ..limits.clone() };
     let raised = solve_scalar(Kind::Bytes, &storable(LIMIT, family), &around, &present(limit))?;
     let slot = |name: &str, number: i128| (Slot::whole(name), number.to_string());
     Ok(Targets::from([slot(tunable, wanted), slot(LIMIT, raised)]))
@@ -94,11 +95,7 @@ mod tests {
     }
 
     fn within(low: Option<u64>, high: Option<u64>) -> Limits {
-        Limits {
-            at_least: low.map(Quantity::Bytes),
-            at_most: high.map(Quantity::Bytes),
-            ..Limits::default()
-        }
+        Limits { at_least: low.map(Quantity::Bytes), at_most: high.map(Quantity::Bytes), ..Limits::default() }
     }
 
     #[test]

@@ -11,10 +11,8 @@ use tune_model::native::{self, Keeper, Property};
 use crate::fresh::Family;
 
 /// The property that every supported release has, by its name for either program.
-const PROBES: [(Keeper, &str); 2] = [
-    (Keeper::Ipadm, "_fin_wait_2_flush_interval"),
-    (Keeper::Ndd, "tcp_fin_wait_2_flush_interval"),
-];
+const PROBES: [(Keeper, &str); 2] =
+    [(Keeper::Ipadm, "_fin_wait_2_flush_interval"), (Keeper::Ndd, "tcp_fin_wait_2_flush_interval")];
 
 /// The zone that is looked at from inside.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,8 @@ fn few_ports(tunable: &str, values: &dyn Values) -> Option<String> {
     }
     let (low, high) = (values.integer(FIRST_PORT, 0).ok()?, values.integer(LAST_PORT, 0).ok()?);
     let ports = high - low + 1;
-    (ports < FEW).then(|| format!("{FIRST_PORT} = {low} and {LAST_PORT} = {high} leave {} ports", ports.max(0)))
+    (ports < FEW)
+        .then(|| format!("{FIRST_PORT} = {low} and {LAST_PORT} = {high} leave {} ports", ports.max(0)))
 }
 
 #[cfg(test)]

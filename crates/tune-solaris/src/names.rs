@@ -67,8 +67,14 @@ mod tests {
 
     #[test]
     fn nothing_else_is_a_name() {
-        for planted in ["net.ipv4.tcp_fin_timeout", "ipadm.tcp", "ipadm.arp.x", "ipadm.tcp.a b", "ipadm.tcp.-t", "ipadm.tcp."]
-        {
+        for planted in [
+            "net.ipv4.tcp_fin_timeout",
+            "ipadm.tcp",
+            "ipadm.arp.x",
+            "ipadm.tcp.a b",
+            "ipadm.tcp.-t",
+            "ipadm.tcp.",
+        ] {
             assert_eq!(parts(planted), None, "{planted}");
         }
     }

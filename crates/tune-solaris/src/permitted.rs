@@ -115,8 +115,16 @@ mod tests {
 
     #[test]
     fn no_file_but_the_manifest() {
-        for planted in ["/etc/ipadm/ipadm.conf", "/etc/system", "/etc/rc2.d/S99x", "/var/svc/manifest/site/x.xml"] {
-            let after = Some(FileImage { uid: 0, mode: 0o644, gid: 0, content: Default::default(), attributes: Default::default() });
+        for planted in
+            ["/etc/ipadm/ipadm.conf", "/etc/system", "/etc/rc2.d/S99x", "/var/svc/manifest/site/x.xml"]
+        {
+            let after = Some(FileImage {
+                uid: 0,
+                mode: 0o644,
+                gid: 0,
+                content: Default::default(),
+                attributes: Default::default(),
+            });
             let effect = Effect::ReplaceFile { path: planted.into(), before: None, after };
             assert!(!may_do(&effect), "{planted}");
         }

@@ -100,8 +100,20 @@ pub(crate) fn rank(tunable: &str, from: &str, to: &str) -> u32 {
     let up = native::number(to) > native::number(from);
     let outer = buffers::bounded_by(tunable).is_some() || tunable == crate::settings::LAST_PORT;
     match (outer, tunable == crate::settings::FIRST_PORT) {
-        (true, _) => if up { 0 } else { 2 },
-        (_, true) => if up { 2 } else { 0 },
+        (true, _) => {
+            if up {
+                0
+            } else {
+                2
+            }
+        }
+        (_, true) => {
+            if up {
+                2
+            } else {
+                0
+            }
+        }
         _ => 1,
     }
 }
@@ -155,11 +167,12 @@ fn kept(task: Task<'_>, shown: &Shown) -> Result<Option<String>, String> {
     let missing = matches!(task.host.files().kind(Path::new(CONF)), Err(FileError::Missing(_)));
     match &shown.kept {
         Kept::Value(value) => Ok(Some(value.clone())),
-        Kept::Nothing if missing => Err(format!("{CONF} is missing, and ipadm then keeps nothing though it says so")),
+        Kept::Nothing if missing => {
+            Err(format!("{CONF} is missing, and ipadm then keeps nothing though it says so"))
+        }
         Kept::Nothing => Ok(None),
-        _ => Err(
-            "what ipadm keeps of it cannot be read: does svc:/network/ip-interface-management run?".to_owned()
-        ),
+        _ => Err("what ipadm keeps of it cannot be read: does svc:/network/ip-interface-management run?"
+            .to_owned()),
     }
 }
 
@@ -219,11 +232,7 @@ fn settle_order(task: Task<'_>, next: &NextBoot, turns: &[Turn], out: &mut Persi
 }
 
 /// Goes through the boot that a sequence of changes leads to, and returns what it would not take of what is wanted.
-fn refused(
-    next: &NextBoot,
-    turns: &[Turn],
-    sequence: &[(&Turn, Option<&str>)],
-) -> BTreeMap<String, String> {
+fn refused(next: &NextBoot, turns: &[Turn], sequence: &[(&Turn, Option<&str>)]) -> BTreeMap<String, String> {
     let mut lines: Vec<Line> = next.lines(Which::AsIs);
     for (turn, value) in sequence {
         put(&mut lines, std::slice::from_ref(&turn.property), *value);
@@ -291,7 +300,10 @@ fn by_service(task: Task<'_>) -> Persistence {
     let left = before.files.get(path);
     // A manifest that names this program elsewhere is as good.
     let sound = |text: &String| service::is_manifest(text.as_bytes());
-    if found.as_ref() != left && found != wanted && !found.as_ref().is_some_and(sound) && !options.overwrite_foreign
+    if found.as_ref() != left
+        && found != wanted
+        && !found.as_ref().is_some_and(sound)
+        && !options.overwrite_foreign
     {
         let none = || "no file".to_owned();
         out.edited.push(Edited {

@@ -33,11 +33,7 @@ impl Found {
 }
 
 /// Asks for tunables: once for each protocol, by all the names that they may have.
-pub(crate) fn ask<'n>(
-    host: &dyn Host,
-    ground: &Ground,
-    tunables: impl Iterator<Item = &'n str>,
-) -> Found {
+pub(crate) fn ask<'n>(host: &dyn Host, ground: &Ground, tunables: impl Iterator<Item = &'n str>) -> Found {
     let mut found = Found::default();
     let Ok(keeper) = ground.keeper.clone() else { return found };
     let mut by_protocol: BTreeMap<String, Vec<(&str, Property)>> = BTreeMap::new();
@@ -78,11 +74,8 @@ pub(crate) fn read(
     tunables: &BTreeSet<String>,
     claims: &ScopeClaims,
 ) -> (Readings, Found) {
-    let found = if ground.image {
-        Found::default()
-    } else {
-        ask(host, ground, tunables.iter().map(String::as_str))
-    };
+    let found =
+        if ground.image { Found::default() } else { ask(host, ground, tunables.iter().map(String::as_str)) };
     let next = NextBoot::of(host, ground, &found, claims);
     let reader = Reader { ground, found: &found, next: &next };
     let readings = tunables.iter().map(|name| (name.clone(), reader.reading(name))).collect();
@@ -174,7 +167,9 @@ pub(crate) fn differences(host: &dyn Host, ground: &Ground) -> Vec<String> {
     let differs = |(tunable, _, shown): (&str, &Property, &Shown)| {
         let known = crate::boot::default_of(tunable, ground.family).ok()?.to_string();
         let default = shown.default.as_deref().filter(|default| **default != known)?;
-        Some(format!("{tunable} is not on this kernel as in the catalog: its default is {default} and not {known}"))
+        Some(format!(
+            "{tunable} is not on this kernel as in the catalog: its default is {default} and not {known}"
+        ))
     };
     found.iter().filter_map(differs).collect()
 }

@@ -61,9 +61,7 @@ enum Early {
 
 fn text(program: &str, early: Early, values: &[&str]) -> String {
     let (after, before) = match early {
-        Early::BeforeTheNetwork => {
-            ("svc:/network/ip-interface-management:default", "svc:/milestone/network")
-        }
+        Early::BeforeTheNetwork => ("svc:/network/ip-interface-management:default", "svc:/milestone/network"),
         Early::AfterTheNetwork => ("svc:/network/initial:default", "svc:/milestone/multi-user"),
     };
     let values: String = values.iter().map(|value| format!("       {value}\n")).collect();

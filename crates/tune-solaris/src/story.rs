@@ -22,7 +22,11 @@ pub(crate) fn tell(host: &dyn Host, ground: &Ground, related: &[String], tunable
         wins: decided.as_ref() == Some(&set.place),
         note: Some("a start script: whether the line is reached, it decides itself".to_owned()),
     });
-    BootStory { tool: tool(host, ground), lines: kept.into_iter().chain(scripts).collect(), ..BootStory::default() }
+    BootStory {
+        tool: tool(host, ground),
+        lines: kept.into_iter().chain(scripts).collect(),
+        ..BootStory::default()
+    }
 }
 
 fn kept(next: &NextBoot, ground: &Ground, tunable: &str, decided: Option<&Place>) -> Option<BootLine> {
@@ -31,16 +35,16 @@ fn kept(next: &NextBoot, ground: &Ground, tunable: &str, decided: Option<&Place>
     let place = line.place.clone().unwrap_or_else(|| Place { file: crate::boot::CONF.into(), line: 0 });
     let wins = decided == Some(&place);
     let refused = next.replay(&lines).refused.remove(tunable);
-    let lost = || (ground.persistence() == Persists::Service).then(|| "/etc is made anew at each boot".to_owned());
+    let lost =
+        || (ground.persistence() == Persists::Service).then(|| "/etc is made anew at each boot".to_owned());
     Some(BootLine { place, value: line.value.trim().to_owned(), wins, note: refused.or_else(lost) })
 }
 
 fn tool(host: &dyn Host, ground: &Ground) -> Option<String> {
     match ground.persistence() {
         Persists::Ipadm => Some("ipmgmtd, from what ipadm keeps".to_owned()),
-        Persists::Service => {
-            service::is_installed(host, ground).then(|| "the service system/tune, which runs tune apply --boot".to_owned())
-        }
+        Persists::Service => service::is_installed(host, ground)
+            .then(|| "the service system/tune, which runs tune apply --boot".to_owned()),
         Persists::Nobody => None,
     }
 }

@@ -151,7 +151,9 @@ fn in_words(kept: Option<&str>) -> String {
 
 /// Tells who made the running kernel's value another than it has to be beside what is kept for the next boot.
 fn astray(effect: &Effect, current: &str) -> Option<Astray> {
-    let Effect::PersistProperty { before, after, live: Some(live), default, .. } = effect else { return None };
+    let Effect::PersistProperty { before, after, live: Some(live), default, .. } = effect else {
+        return None;
+    };
     if same_number(current, live) {
         return None;
     }

@@ -73,7 +73,8 @@ type World = [(String, Option<String>); 2];
 
 impl Scene {
     fn new() -> Self {
-        let host = FakeHost::new().with_property("tcp", FLUSH, "60000").with_property("tcp", BUFFER, "128000");
+        let host =
+            FakeHost::new().with_property("tcp", FLUSH, "60000").with_property("tcp", BUFFER, "128000");
         host.set_property("tcp", BUFFER, "150000", Some("+0200000"));
         Self { state: directory(), host }
     }
@@ -179,7 +180,9 @@ fn what_the_program_sets_and_does_not_keep_is_put_back_at_once() {
         scene.host.keep_properties(None);
         // What cannot be put back while nobody keeps anything is put back later.
         if scene.world() != old() {
-            let Ok(Outcome { steps, state, .. }) = ended else { panic!("it was refused with something changed") };
+            let Ok(Outcome { steps, state, .. }) = ended else {
+                panic!("it was refused with something changed")
+            };
             assert!(steps.iter().any(|step| matches!(step, StepResult::Stuck { .. })), "{times}: {steps:?}");
             assert_ne!(state, TransactionState::Applied);
             scene.recover(BOOT).unwrap();
@@ -206,7 +209,8 @@ fn what_somebody_else_has_set_meanwhile_stays() {
 
 #[test]
 fn a_value_that_changed_since_the_plan_is_not_overwritten() {
-    for (name, live, kept) in [(FLUSH, "50000", None), (BUFFER, "150000", Some("300000")), (BUFFER, "9000", Some("200000"))]
+    for (name, live, kept) in
+        [(FLUSH, "50000", None), (BUFFER, "150000", Some("300000")), (BUFFER, "9000", Some("200000"))]
     {
         let scene = Scene::new();
         scene.host.set_property("tcp", name, live, kept);

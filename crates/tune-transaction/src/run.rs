@@ -139,7 +139,9 @@ impl Run<'_> {
         if let Effect::PersistProperty { property, live: Some(live), .. } = &mut effect {
             let earlier = self.intent.steps[..index].iter().zip(&self.results).rev();
             let beside = earlier.filter_map(|(step, result)| match &step.effect {
-                Effect::SetProperty { property: same, before, .. } if same == property => Some((before, result)),
+                Effect::SetProperty { property: same, before, .. } if same == property => {
+                    Some((before, result))
+                }
                 _ => None,
             });
             if let Some((before, StepResult::Undone)) = beside.into_iter().next() {

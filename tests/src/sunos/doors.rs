@@ -1,14 +1,14 @@
 //! The whole command on a host in a directory: `tune` meets the programs that play the native ones, and files below the
 //! host's root.
 
-use std::fs;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tune::Doors;
 use tune_host::{
-    FileError, Files, Host, Identity, Inquiry, Isolation, LiveHost, Machine as Changeable, NamespaceError, Output,
-    ReadError, RunError, Runner, Scope, WriteError,
+    FileError, Files, Host, Identity, Inquiry, Isolation, LiveHost, Machine as Changeable, NamespaceError,
+    Output, ReadError, RunError, Runner, Scope, WriteError,
 };
 use tune_model::native::Command;
 use tune_model::plan::{FileImage, Namespace};
@@ -24,6 +24,7 @@ pub struct SunHost {
     machine: Machine,
     files: LiveHost,
     runner: Runner,
+    changes: Cell<u32>,
 }
 
 impl SunHost {
@@ -33,26 +34,32 @@ impl SunHost {
             machine: Machine::open(root),
             files: LiveHost::image(root, None),
             runner: Runner::new(root, TIME_LIMIT),
+            changes: Cell::new(0),
         }
     }
 }
 
-const BOOTS: &str = "stand-in/boots";
+/// Names the environment variable that ends the process before or after one of its changes: `before:3`, `after:3`.
+pub(super) const STOP: &str = "TUNE_FAKE_STOP";
 
-fn boots(root: &Path) -> u64 {
-    fs::read_to_string(root.join(BOOTS)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-}
+/// Names the environment variable that says where the host is.
+pub(super) const HOME: &str = "TUNE_FAKE";
 
-/// Restarts a host, so that `tune` notices. A service of `tune`'s is not started: a test does that itself.
-///
-/// # Panics
-///
-/// When there is no host.
-pub fn restart(machine: &Machine) -> Vec<String> {
-    let logged = machine.reboot();
-    let count = boots(machine.root()) + 1;
-    fs::write(machine.root().join(BOOTS), count.to_string()).expect("the directory of the host can be written");
-    logged
+impl SunHost {
+    /// Does something that changes the host, and dies before or after it where it is to.
+    fn change<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.changes.set(self.changes.get() + 1);
+        let stop = std::env::var(STOP).unwrap_or_default();
+        let here = |when: &str| stop == format!("{when}:{}", self.changes.get());
+        if here("before") {
+            std::process::abort();
+        }
+        let done = act();
+        if here("after") {
+            std::process::abort();
+        }
+        done
+    }
 }
 
 impl Host for SunHost {
@@ -71,7 +78,7 @@ impl Host for SunHost {
     }
 
     fn boot_id(&self) -> String {
-        format!("boot-{}", boots(self.machine.root()))
+        format!("boot-{}", self.machine.boots())
     }
 
     fn scope(&self) -> &Scope {
@@ -137,11 +144,11 @@ impl Changeable for SunHost {
     }
 
     fn run(&self, command: &Command) -> Result<Output, RunError> {
-        self.runner.run(command)
+        self.change(|| self.runner.run(command))
     }
 
     fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError> {
-        self.files.replace_file(path, image, tag)
+        self.change(|| self.files.replace_file(path, image, tag))
     }
 
     fn remove_leftover(&self, path: &Path, tag: &str) -> Result<(), FileError> {
@@ -149,7 +156,7 @@ impl Changeable for SunHost {
     }
 
     fn set_directory(&self, path: &Path, present: bool) -> Result<(), FileError> {
-        self.files.set_directory(path, present)
+        self.change(|| self.files.set_directory(path, present))
     }
 }
 
@@ -171,6 +178,6 @@ impl Doors for SunDoors {
     }
 
     fn environment(&self) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
-        vec![("TUNE_FAKE".into(), self.0.clone().into())]
+        vec![(HOME.into(), self.0.clone().into())]
     }
 }

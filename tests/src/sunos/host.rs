@@ -75,6 +75,7 @@ pub(super) mod file {
     pub(crate) const FAULTS: &str = "faults.json";
     pub(crate) const CALLS: &str = "calls.jsonl";
     pub(crate) const LOG: &str = "log.txt";
+    pub(crate) const BOOTS: &str = "boots.json";
     pub(crate) const PRISTINE: &str = "pristine-ipadm.conf";
 }
 

@@ -45,7 +45,9 @@ impl Machine {
     pub fn install_with(root: &Path, setup: &Setup) -> Self {
         let root = std::path::absolute(root).expect("a directory has a path");
         let machine = Self(Paths::below(&root));
-        for directory in ["usr/sbin", "usr/bin", "etc/ipadm", "stand-in"] {
+        let directories =
+            ["usr/sbin", "usr/bin", "etc/ipadm", "var/lib", "var/svc/manifest/site", "opt", "stand-in"];
+        for directory in directories {
             fs::create_dir_all(root.join(directory)).unwrap_or_else(|error| panic!("{directory}: {error}"));
         }
         let ipadm = setup.model.has_ipadm().then_some("usr/sbin/ipadm");
@@ -286,10 +288,16 @@ impl Machine {
             logged = ipmgmtd::start(&mut host);
         }
         host.save();
+        self.0.save(file::BOOTS, &(self.boots() + 1));
         for line in &logged {
             self.0.append(file::LOG, line).unwrap_or_else(|error| panic!("{error}"));
         }
         logged
+    }
+
+    /// Returns how often it was restarted.
+    pub fn boots(&self) -> u64 {
+        self.0.load(file::BOOTS).unwrap_or(0)
     }
 
     /// Returns everything that was logged at all starts.

@@ -22,6 +22,7 @@ mod doors;
 mod errno;
 mod fault;
 mod getopt;
+mod guest;
 mod host;
 #[cfg(test)]
 mod invariants;
@@ -44,8 +45,9 @@ mod said;
 mod show_prop;
 mod table;
 
-pub use doors::{SunDoors, SunHost, restart};
+pub use doors::{SunDoors, SunHost};
 pub use fault::{Fault, Switch};
+pub use guest::{Everything, Guest};
 pub use machine::Machine;
 pub use model::{Model, Setup, Zone};
 pub use program::{UNMODELLED, run};

@@ -36,13 +36,16 @@ pub(crate) use one_network::{find_namespace, isolation, own_namespace, within};
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 mod solarish;
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
-pub(crate) use solarish::{
-    boot_id, describe_tunable, memory, read_tunable, writable_tunable, write_tunable,
-};
+pub(crate) use solarish::{boot_id, describe_tunable, memory, read_tunable, writable_tunable, write_tunable};
 
 #[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "illumos", target_os = "solaris")))]
 mod unsupported;
-#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "illumos", target_os = "solaris")))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "freebsd",
+    target_os = "illumos",
+    target_os = "solaris"
+)))]
 pub(crate) use unsupported::{boot_id, describe_tunable, read_tunable, writable_tunable, write_tunable};
 
 /// Elsewhere memory is among the tunables and files.

@@ -61,7 +61,9 @@ mod tests {
         );
         let shown: Vec<_> = found
             .iter()
-            .map(|line| (line.name.as_str(), line.value.as_str(), line.place.as_ref().map(|place| place.line)))
+            .map(|line| {
+                (line.name.as_str(), line.value.as_str(), line.place.as_ref().map(|place| place.line))
+            })
             .collect();
         assert_eq!(
             shown,

@@ -81,11 +81,13 @@ impl NextBoot {
             unordered: false,
             lines: file.clone().unwrap_or_default(),
             kept: claims.kept.clone(),
-            served: held.filter_map(|(slot, holding)| Some((slot.tunable.clone(), holding.held.clone()?))).collect(),
-            manifest: host.files().read(Path::new(manifest)).map_or_else(
-                |_| String::new(),
-                |content| String::from_utf8_lossy(&content).into_owned(),
-            ),
+            served: held
+                .filter_map(|(slot, holding)| Some((slot.tunable.clone(), holding.held.clone()?)))
+                .collect(),
+            manifest: host
+                .files()
+                .read(Path::new(manifest))
+                .map_or_else(|_| String::new(), |content| String::from_utf8_lossy(&content).into_owned()),
             manifest_path: manifest.into(),
             setters: setters(host.files()),
             known: BTreeMap::new(),
@@ -106,7 +108,8 @@ impl NextBoot {
         };
         let range = shown.possible.as_deref().and_then(range);
         let crossed = names::parts(tunable).is_some_and(|(_, name)| name == property.name);
-        let rules = Rules { range: range.unwrap_or_else(|| settings::accepted(tunable, self.family)), crossed };
+        let rules =
+            Rules { range: range.unwrap_or_else(|| settings::accepted(tunable, self.family)), crossed };
         let unreadable = shown.kept == Kept::Unreadable;
         // The name that answered first; an administrator may have typed another.
         let mut properties = names::candidates(property.keeper, tunable);
@@ -212,7 +215,8 @@ impl NextBoot {
             }
         }
         for line in lines {
-            match self.known.iter().find(|(_, known)| known.properties.iter().any(|one| is_about(line, one))) {
+            match self.known.iter().find(|(_, known)| known.properties.iter().any(|one| is_about(line, one)))
+            {
                 Some((tunable, known)) => replay.set(tunable, &line.value, &known.rules),
                 None => self.set_unknown(&mut replay, line),
             }

@@ -46,7 +46,8 @@ impl Replay {
     fn check(&self, tunable: &str, number: i128, rules: &Rules) -> Result<(), String> {
         let (low, high) = rules.range;
         let limit = buffers::limit_of(tunable).filter(|_| rules.crossed);
-        if let Some((limit, most)) = limit.and_then(|limit| Some((limit.clone(), *self.values.get(&limit)?))) {
+        if let Some((limit, most)) = limit.and_then(|limit| Some((limit.clone(), *self.values.get(&limit)?)))
+        {
             return if (low..=most).contains(&number) {
                 Ok(())
             } else {
@@ -76,7 +77,8 @@ mod tests {
     const RULES: Rules = Rules { range: (1024, 1 << 30), crossed: true };
 
     fn replay(lines: &[(&str, &str)]) -> Replay {
-        let start = [(buffers::LIMIT, 1 << 20), (buffers::RECEIVE, 128_000), (FIRST_PORT, 32768), (LAST_PORT, 65535)];
+        let start =
+            [(buffers::LIMIT, 1 << 20), (buffers::RECEIVE, 128_000), (FIRST_PORT, 32768), (LAST_PORT, 65535)];
         let mut replay = Replay::default();
         replay.values = start.into_iter().map(|(name, number)| (name.to_owned(), number)).collect();
         lines.iter().for_each(|(name, typed)| replay.set(name, typed, &RULES));

@@ -23,10 +23,14 @@ pub(crate) struct Setter {
 /// Returns the lines that set properties, in the order in which they are reached. Whether one is reached at all only the
 /// script tells.
 pub(crate) fn setters(files: &dyn Files) -> Vec<Setter> {
-    DIRECTORIES.iter().flat_map(|directory| scripts(files, Path::new(directory))).flat_map(|path| {
-        let text = files.read(&path).unwrap_or_default();
-        of_script(&path, &String::from_utf8_lossy(&text))
-    }).collect()
+    DIRECTORIES
+        .iter()
+        .flat_map(|directory| scripts(files, Path::new(directory)))
+        .flat_map(|path| {
+            let text = files.read(&path).unwrap_or_default();
+            of_script(&path, &String::from_utf8_lossy(&text))
+        })
+        .collect()
 }
 
 fn scripts(files: &dyn Files, directory: &Path) -> Vec<PathBuf> {

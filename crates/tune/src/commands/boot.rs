@@ -14,8 +14,10 @@ use crate::{exit, output};
 pub(crate) fn run(context: &Context, change: &Change) -> Result<u8, CliError> {
     if context.backend.boots_by_itself() {
         if context.format == crate::args::Format::Json {
-            return Err(CliError::failed("nothing is to be done: this system sets at boot what its files say")
-                .hint("see what is held: tune active"));
+            return Err(CliError::failed(
+                "nothing is to be done: this system sets at boot what its files say",
+            )
+            .hint("see what is held: tune active"));
         }
         output::say("nothing is to be done: this system sets at boot what its files say\n");
         return Ok(exit::MET);

@@ -188,13 +188,8 @@ fn show(
     detailed: bool,
 ) -> u8 {
     let plan = planned(command, host, plan);
-    let report = RunReport {
-        plan,
-        outcome,
-        deadline: None,
-        state_dir: context.state_dir_named(),
-        to_do: Vec::new(),
-    };
+    let report =
+        RunReport { plan, outcome, deadline: None, state_dir: context.state_dir_named(), to_do: Vec::new() };
     context.show(&report);
     report.exit_status(detailed)
 }

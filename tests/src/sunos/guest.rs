@@ -1,0 +1,155 @@
+//! The whole command on a host in a directory: runs of the program, what they said, and what became of the host.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use tempfile::TempDir;
+use tune_model::{Catalog, System};
+
+use super::doors::{HOME, STOP};
+use super::machine::Machine;
+use super::model::{Model, Setup};
+use crate::binary::Ran;
+use crate::files::{self, FileStates};
+
+/// A host, and the program that looks at it.
+#[derive(Debug)]
+pub struct Guest {
+    _directory: TempDir,
+    program: &'static str,
+    /// The host.
+    pub machine: Machine,
+}
+
+/// The properties of a host in the running kernel and as ipadm keeps them, and its files without what `tune` keeps for
+/// itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Everything {
+    live: BTreeMap<String, Option<String>>,
+    kept: BTreeMap<String, Option<String>>,
+    files: FileStates,
+}
+
+impl Everything {
+    /// Demands that nothing is different. In which order ipadm keeps its lines is left open.
+    ///
+    /// # Panics
+    ///
+    /// With every difference.
+    #[track_caller]
+    pub fn same_as(&self, before: &Self, when: &str) {
+        let mut found = files::differences(&before.files, &self.files);
+        for (what, now, was) in [("live", &self.live, &before.live), ("kept", &self.kept, &before.kept)] {
+            let changed = now.iter().filter(|(name, value)| was.get(*name) != Some(value));
+            found.extend(
+                changed.map(|(name, value)| format!("{what} {name}: {:?} is {value:?}", was.get(name))),
+            );
+        }
+        assert!(found.is_empty(), "{when}, not everything is as it was:\n{}", found.join("\n"));
+    }
+}
+
+impl Guest {
+    /// Installs a system for a program, which is `tune-on-sunos`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub fn of(program: &'static str, model: Model) -> Self {
+        Self::with(program, &Setup::of(model))
+    }
+
+    /// Installs a host of a certain kind.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub fn with(program: &'static str, setup: &Setup) -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let directory = directory.expect("a directory can be made");
+        let machine = Machine::install_with(directory.path(), setup);
+        Self { _directory: directory, program, machine }
+    }
+
+    /// Runs the command to its end.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn tune(&self, words: &[&str]) -> Ran {
+        Ran::of(&mut self.command(words))
+    }
+
+    /// Runs the command, and ends it at a change: `before:3`, `after:3`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn killed(&self, at: &str, words: &[&str]) -> Ran {
+        Ran::of(self.command(words).env(STOP, at))
+    }
+
+    /// Returns the command, ready to run.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(self.program);
+        command.env_clear().env(HOME, self.machine.root()).args(words);
+        command
+    }
+
+    /// Returns the calls of ipadm and ndd that change something, as a person would type them.
+    pub fn changes(&self) -> Vec<String> {
+        let changes = |call: &Vec<String>| {
+            call.iter().any(|word| ["set-prop", "reset-prop", "-set"].contains(&word.as_str()))
+        };
+        self.calls().into_iter().filter(changes).map(|call| call.join(" ")).collect()
+    }
+
+    /// Returns every call of ipadm and ndd.
+    pub fn calls(&self) -> Vec<Vec<String>> {
+        let keepers =
+            |call: &Vec<String>| call.first().is_some_and(|name| ["ipadm", "ndd"].contains(&name.as_str()));
+        self.machine.calls().into_iter().filter(keepers).collect()
+    }
+
+    /// Writes a file of the host.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn put(&self, name: &str, text: &str) {
+        let path = self.machine.root().join(name.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().expect("it is below the root")).expect("directories can be made");
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// Returns the text of a file of the host; nothing where there is none.
+    pub fn text(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.machine.root().join(name.trim_start_matches('/'))).ok()
+    }
+
+    /// Takes down every property that `tune` knows, and every file.
+    pub fn everything(&self) -> Everything {
+        let (mut live, mut kept) = (BTreeMap::new(), BTreeMap::new());
+        let has_ipadm = self.machine.setup().model.has_ipadm();
+        for row in Catalog::of(System::Solaris).iter() {
+            let Some((protocol, name)) =
+                row.name.strip_prefix("ipadm.").and_then(|rest| rest.split_once('.'))
+            else {
+                continue;
+            };
+            let native = if has_ipadm { name } else { row.ndd.as_deref().unwrap_or(name) };
+            for name in std::iter::once(native).chain(row.former_names.iter().map(String::as_str)) {
+                live.insert(format!("{protocol} {name}"), self.machine.live(protocol, name));
+                if has_ipadm {
+                    kept.insert(format!("{protocol} {name}"), self.machine.persistent(protocol, name));
+                }
+            }
+        }
+        let mut files = files::below(self.machine.root());
+        let own =
+            ["var/lib/tune", "stand-in", "etc/ipadm/ipadm.conf"].map(|path| self.machine.root().join(path));
+        files.retain(|path, _| !own.iter().any(|own| path.starts_with(own)));
+        Everything { live, kept, files }
+    }
+}
