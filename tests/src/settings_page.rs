@@ -7,6 +7,7 @@ use tune_host::{Backend, FakeHost, Provision};
 use tune_linux::Linux;
 use tune_model::catalog::{Elsewhere, FAMILIES, Mutability, Outside, Reach, Tunable, Variant};
 use tune_model::{Catalog, Kind, Setting, Slot, System};
+use tune_solaris::Solaris;
 
 const HEAD: &str = "\
 # Settings
@@ -42,7 +43,7 @@ differ, or nobody could tell, their own line says so. Distributions change defau
 
 fn write_page(page: &mut String) -> fmt::Result {
     let host = FakeHost::new();
-    let backends: [&dyn Backend; 2] = [&Linux::on(&host), &FreeBsd::on(&host)];
+    let backends: [&dyn Backend; 3] = [&Linux::on(&host), &FreeBsd::on(&host), &Solaris::on(&host)];
     contents(page, &backends)?;
     for setting in Setting::ALL {
         writeln!(page, "\n## {setting}\n\n{} Takes {}.", setting.meaning(), setting.kind().expected())?;
@@ -74,7 +75,7 @@ fn write_setting(page: &mut String, setting: Setting, backend: &dyn Backend) -> 
     let what = provided(&provision);
     match &provision {
         Provision::None => {
-            writeln!(page, "\n{title} has none. What bounds it there: {}.", setting.stands_in())
+            writeln!(page, "\n{title} has none. What bounds it there: {}.", backend.stands_in(setting))
         }
         Provision::Fixed(value) => writeln!(page, "\n{title}: always {value}."),
         Provision::Derived(_) => {

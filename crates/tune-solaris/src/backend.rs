@@ -13,7 +13,7 @@ use tune_model::claim::ScopeClaims;
 use tune_model::finding::Finding;
 use tune_model::native::Property;
 use tune_model::profile::{Profile, Scale};
-use tune_model::{Effect, Limits, Readings, Setting, Slot, Storable, Subject, System, Values};
+use tune_model::{Effect, Limits, Mutability, Readings, Setting, Slot, Storable, Subject, System, Values};
 
 use crate::ground::{self, Ground, Persists, Zone};
 use crate::persist::{self, Task, rank, related};
@@ -88,7 +88,7 @@ impl Backend for Solaris {
     }
 
     fn aftermath(&self, host: &dyn Host, tunables: &BTreeSet<&str>) -> Vec<String> {
-        listeners::aftermath(host, tunables)
+        listeners::aftermath(host, tunables, self.ground.family)
     }
 
     fn reservations(&self, findings: &[Finding]) -> Vec<String> {
@@ -188,6 +188,10 @@ impl Backend for Solaris {
 
     fn differences(&self, host: &dyn Host) -> Vec<String> {
         read::differences(host, &self.ground)
+    }
+
+    fn behaviour(&self, tunable: &str) -> (Mutability, TakesHold) {
+        listeners::behaviour(tunable, self.ground.family)
     }
 
     fn boot_story(&self, host: &dyn Host, tunable: &str) -> BootStory {

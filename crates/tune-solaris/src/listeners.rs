@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 
 use tune_host::{Host, Inquiry};
 use tune_model::catalog::TakesHold;
-use tune_model::{Catalog, System};
+use tune_model::{Catalog, Mutability, System};
+
+use crate::fresh::Family;
 
 /// Says what keeps the old values once these tunables have changed.
-pub(crate) fn aftermath(host: &dyn Host, tunables: &BTreeSet<&str>) -> Vec<String> {
+pub(crate) fn aftermath(host: &dyn Host, tunables: &BTreeSet<&str>, family: Option<Family>) -> Vec<String> {
     let copied = |tunable: &&&str| {
-        let row = Catalog::of(System::Solaris).get(tunable);
-        row.is_none_or(|row| matches!(row.takes_hold, TakesHold::NewSockets | TakesHold::NewListeners))
+        matches!(behaviour(tunable, family).1, TakesHold::NewSockets | TakesHold::NewListeners)
     };
     if tunables.iter().filter(copied).next().is_none() {
         return Vec::new();
@@ -31,6 +32,24 @@ pub(crate) fn aftermath(host: &dyn Host, tunables: &BTreeSet<&str>) -> Vec<Strin
         "connections that are open keep the old values".to_owned(),
     ]
 }
+
+/// Returns when a tunable can be changed and whom that reaches.
+///
+/// Solaris 10 hands nothing from a listener to what it accepts, going by OpenSolaris of 2005-06: there a new connection
+/// takes what the IP stack has, and the timer of FIN_WAIT_2 what it has when it starts.
+pub(crate) fn behaviour(tunable: &str, family: Option<Family>) -> (Mutability, TakesHold) {
+    let row = Catalog::of(System::Solaris).get(tunable);
+    let (mutability, takes_hold) =
+        row.map_or((Mutability::Live, TakesHold::NewSockets), |row| (row.mutability, row.takes_hold));
+    let takes_hold = match (family, takes_hold) {
+        (Some(Family::Solaris10), _) if tunable == FLUSH => TakesHold::NewCloses,
+        (Some(Family::Solaris10), TakesHold::NewSockets) => TakesHold::NewConnections,
+        (_, takes_hold) => takes_hold,
+    };
+    (mutability, takes_hold)
+}
+
+const FLUSH: &str = "ipadm.tcp._fin_wait_2_flush_interval";
 
 fn listed(ports: &BTreeSet<u16>) -> String {
     ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
