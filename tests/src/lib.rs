@@ -11,6 +11,7 @@ pub mod files;
 pub mod freebsd;
 pub mod fuzzing;
 pub mod namespace;
+pub mod one_profile;
 pub mod outcome_cases;
 pub mod outcome_defaults;
 pub mod outcome_lab;

@@ -35,7 +35,7 @@ const ROWS: &[Row] = &[
     (STATE_IS_A_FILE, &["apply", "web-server", "--yes"], 1),
     (NOTHING, &["set", "tcp.fin_wait_2_timeout=90s", "--yes"], 1),
     (NOTHING, &["render", "web-server", "--for", "linux"], 1),
-    (NOTHING, &["render", "web-server", "--for", "solaris", "--ram", "16GiB"], 1),
+    (NOTHING, &["render", "web-server", "--for", "illumos", "--ram", "16GiB"], 0),
     (NOTHING, &["audit", "web-server"], 2),
     (NOTHING, &["plan", "web-server"], 2),
     (NOTHING, &["apply", "web-server", "--dry-run"], 2),

@@ -79,6 +79,8 @@ const COMMANDS: &[&[&str]] = &[
     &["render", "web-server", "--for", "freebsd", "--ram", "16GiB"],
     &["render", "reverse-proxy", "mobile-clients", "--for", "freebsd", "--ram", "2GiB"],
     &["render", "web-server", "--for", "solaris"],
+    &["render", "web-server", "--for", "illumos", "--ram", "8GiB"],
+    &["render", "reverse-proxy", "--for", "solaris-10", "--ram", "8GiB"],
     &["--netns", "nosuch", "status"],
     &["frobnicate"],
     &["apply", "--frobnicate"],

@@ -78,7 +78,9 @@ fn what_the_profile_depends_on_has_to_be_stated() {
     let script = render(&one).exits(0).stdout;
     assert!(code(&script).contains(&"sysctl -w net.ipv4.tcp_fin_timeout=30"), "{script}");
     render(&["web-server", "--for", "linux", "--ram", "much"]).exits(64);
-    render(&["web-server", "--for", "solaris", "--ram", "1GiB"]).exits(1).says("no catalog");
+    render(&["web-server", "--for", "solaris", "--ram", "1GiB"])
+        .exits(64)
+        .says("illumos, solaris-11 or solaris-10");
     render(&["web-server", "--for", "linux", "--root", "/"]).exits(64).says("reads no host");
     render(&["web-server", "--for", "linux", "--only", "tcp.nonsense"]).exits(64);
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod boot;
 pub mod findings;
+mod fresh;
 mod joint;
 pub mod options;
 pub mod overview;
@@ -21,10 +22,10 @@ mod tests;
 mod trial;
 pub mod wish;
 
+pub use fresh::Fresh;
 pub use options::{Held, Options};
 pub use possible::impossible;
 pub use release::{Release, forget};
-pub use render::fresh_host;
 pub use trial::for_trial;
 
 use tune_host::{Backend, Host, Isolation, Scope};

@@ -33,6 +33,8 @@ pub struct Options {
     pub only: BTreeSet<Subject>,
     /// Not these subjects.
     pub except: BTreeSet<Subject>,
+    /// The plan is for people to carry out: nothing keeps it from being written down.
+    pub rendering: bool,
     /// Profiles whose claims give way.
     pub replace: BTreeSet<String>,
 }

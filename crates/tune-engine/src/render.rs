@@ -2,33 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tune_host::{FreshHost, Targets};
+use tune_host::Targets;
+use tune_model::catalog::TakesHold;
 use tune_model::claim::{Claims, Holding, ScopeClaims};
 use tune_model::plan::Plan;
 use tune_model::profile::Profile;
 use tune_model::reading::{Layer, Readings};
 use tune_model::rendering::{Amount, Assignment, Proviso};
-use tune_model::{
-    Effective, Finding, Limits, Quantity, Rendering, Slot, Status, Subject, System, Values, Verdict,
-};
+use tune_model::{Effective, Finding, Limits, Quantity, Rendering, Slot, Status, Subject, Values, Verdict};
 
 use crate::apply::left_to_the_kernel;
 use crate::options::{Held, Options};
 use crate::steps::{self, Move};
 use crate::subject::{self, View};
 use crate::{Engine, HOST, wish};
-
-/// Returns a freshly installed host with `ram` bytes of memory, where that is known; `None` for a system that cannot
-/// be planned for.
-#[must_use]
-pub fn fresh_host(system: System, ram: Option<u64>) -> Option<FreshHost> {
-    let files = match system {
-        System::Linux => tune_linux::fresh_files(),
-        System::FreeBsd => tune_freebsd::fresh_files(),
-        System::Solaris => return None,
-    };
-    Some(FreshHost::new(files, ram))
-}
 
 impl Engine<'_> {
     /// Plans to apply `profiles` to a freshly installed host, for people to carry out.
@@ -39,7 +26,7 @@ impl Engine<'_> {
     pub fn render(&self, profiles: &[Profile], options: &Options) -> Result<Rendering, String> {
         let claims = Claims::default();
         let held = Held { claims: &claims, transaction: 1, boot_id: &self.host.boot_id() };
-        let options = Options { boot_only: true, ..options.clone() };
+        let options = Options { boot_only: true, rendering: true, ..options.clone() };
         let profiles = selected(profiles, &options);
         let mut plan = self.plan_apply(&profiles, held, &options)?;
         let names = wish::tunables_of(self.backend, &profiles);
@@ -53,7 +40,8 @@ impl Engine<'_> {
         let told: Vec<_> = draft.told(&provisos).map(left_to_the_kernel).collect();
         plan.refusals.extend(refusals);
         plan.warnings.retain(|warning| !told.contains(warning));
-        Ok(Rendering { system: self.backend.system(), plan, assignments, provisos, amounts })
+        let system = self.backend.system();
+        Ok(Rendering { system, plan, assignments, provisos, amounts })
     }
 }
 
@@ -113,6 +101,8 @@ impl<'a> Draft<'a> {
             let default = before.text(tunable).map(|text| spaced(&text)).ok();
             let way = |from: &Option<String>, to: &str| self.held_back(tunable, from.as_deref()?, to);
             Assignment {
+                property: self.engine.backend.native(tunable),
+                takes_hold: self.takes_hold(tunable),
                 tunable: tunable.to_owned(),
                 serves: serves.into_iter().collect(),
                 irreversible: default.as_ref().and_then(|default| self.held_back(tunable, &value, default)),
@@ -128,6 +118,12 @@ impl<'a> Draft<'a> {
         };
         found.sort_by_key(|line| (line.at_boot_only.is_some(), line.irreversible.is_some(), rank(line)));
         found
+    }
+
+    /// Whom a change of what is not in the catalog reaches nobody has written down.
+    fn takes_hold(&self, tunable: &str) -> Option<TakesHold> {
+        let backend = self.engine.backend;
+        backend.catalog().get(tunable).map(|_| backend.behaviour(tunable).1)
     }
 
     /// Returns why a running system would not take a tunable from one value to another.

@@ -357,6 +357,7 @@ impl Settlement<'_> {
         let options = PersistOptions {
             take_over: self.options.take_over,
             overwrite_foreign: self.options.overwrite_foreign,
+            rendering: self.options.rendering,
         };
         let live = settled.steps.iter().filter_map(|step| step.effect.live());
         let live = live.map(|(tunable, _, after)| (tunable.to_owned(), after.to_owned())).collect();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tune_model::catalog::{Mutability, TakesHold};
 use tune_model::claim::{ScopeClaims, TakenOver};
 use tune_model::finding::Finding;
+use tune_model::native::Property;
 use tune_model::plan::Change;
 use tune_model::profile::{Profile, Scale};
 use tune_model::{
@@ -157,6 +158,8 @@ pub struct PersistOptions {
     pub take_over: bool,
     /// Replace what somebody else has changed since.
     pub overwrite_foreign: bool,
+    /// It is for people to carry out, on a host that is not there.
+    pub rendering: bool,
 }
 
 /// A line of a boot file that sets a tunable.
@@ -272,6 +275,12 @@ pub trait Backend {
             before: before.to_owned(),
             after: after.to_owned(),
         }
+    }
+
+    /// Returns the property behind a tunable, where the system's own program keeps it.
+    fn native(&self, tunable: &str) -> Option<Property> {
+        let _ = tunable;
+        None
     }
 
     /// Says what remains to be done by hand once these tunables of the running kernel have changed, a sentence each.

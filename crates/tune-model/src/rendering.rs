@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalog::TakesHold;
 use crate::effective::Effective;
+use crate::native::Property;
 use crate::plan::Plan;
 use crate::profile::Subject;
 use crate::system::System;
@@ -13,12 +15,16 @@ use crate::tunable::Slot;
 pub struct Assignment {
     /// The tunable.
     pub tunable: String,
+    /// The property behind it, where the system's own program keeps it.
+    pub property: Option<Property>,
     /// Its text, fields separated by single spaces.
     pub value: String,
     /// Its text as the system ships it, where that is known.
     pub default: Option<String>,
     /// What it is set for.
     pub serves: Vec<Subject>,
+    /// Whom it reaches, where that is known.
+    pub takes_hold: Option<TakesHold>,
     /// Why it cannot be set back before a reboot, if it cannot.
     pub irreversible: Option<String>,
     /// Why the running kernel does not take it, if it does not: it comes with the next boot.

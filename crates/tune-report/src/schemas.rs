@@ -209,6 +209,8 @@ fn rendered() -> RenderReport {
     let subject = || Subject::Setting(Setting::FinWait2Timeout);
     let text = |text: &str| Some(text.to_owned());
     let assignment = Assignment {
+        property: None,
+        takes_hold: Some(TakesHold::NewCloses),
         tunable: "net.ipv4.tcp_fin_timeout".into(),
         value: "30".into(),
         default: text("60"),
@@ -236,6 +238,7 @@ fn rendered() -> RenderReport {
         command: "tune render web-server --for linux".into(),
         profiles: vec![(profile("web-server"), "HTTP server".into())],
         ram: Some(16 << 30),
+        target: ("linux", "Linux"),
         rendering: Rendering {
             system: System::Linux,
             plan: Plan { findings: findings(), warnings: vec!["beware".into()], ..plan() },

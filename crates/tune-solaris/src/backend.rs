@@ -15,10 +15,11 @@ use tune_model::native::Property;
 use tune_model::profile::{Profile, Scale};
 use tune_model::{Effect, Limits, Mutability, Readings, Setting, Slot, Storable, Subject, System, Values};
 
+use crate::fresh::Family;
 use crate::ground::{self, Ground, Persists, Zone};
 use crate::persist::{self, Task, rank, related};
 use crate::read::Found;
-use crate::{buffers, hazard, keepalive, listeners, permitted, read, settings, story};
+use crate::{buffers, hazard, keepalive, listeners, names, permitted, read, settings, story};
 
 /// illumos or Solaris, with the program, the release and the zone of a host.
 #[derive(Debug)]
@@ -33,6 +34,12 @@ impl Solaris {
     #[must_use]
     pub fn on(host: &dyn Host) -> Self {
         Self { ground: ground::of(host), known: RefCell::default() }
+    }
+
+    /// The backend for a freshly installed system of a family, which is there on paper only.
+    #[must_use]
+    pub fn as_shipped(family: Family) -> Self {
+        Self { ground: ground::as_shipped(family), known: RefCell::default() }
     }
 
     /// Returns a tunable's property and what is known of it besides its value.
@@ -85,6 +92,10 @@ impl Backend for Solaris {
             Some((property, _)) => Effect::SetProperty { tunable, property, before, after },
             None => Effect::SetTunable { tunable, namespace: None, before, after },
         }
+    }
+
+    fn native(&self, tunable: &str) -> Option<Property> {
+        names::candidates(self.ground.keeper.clone().ok()?, tunable).into_iter().next()
     }
 
     fn aftermath(&self, host: &dyn Host, tunables: &BTreeSet<&str>) -> Vec<String> {

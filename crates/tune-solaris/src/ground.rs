@@ -39,6 +39,8 @@ pub(crate) struct Ground {
     pub(crate) ramdisk: bool,
     /// It is an image: nothing runs.
     pub(crate) image: bool,
+    /// It is there on paper only: what is not confirmed of a release counts, and is said.
+    pub(crate) on_paper: bool,
 }
 
 impl Ground {
@@ -89,6 +91,7 @@ pub(crate) fn of(host: &dyn Host) -> Ground {
         ramdisk: version.starts_with("joyent_") && zone == Zone::Global,
         zone,
         image: false,
+        on_paper: false,
     }
 }
 
@@ -102,8 +105,19 @@ fn of_image(host: &dyn Host) -> Ground {
         _ if first.contains("Solaris 11") => Family::Solaris11,
         _ => Family::Illumos,
     };
-    let ramdisk = first.contains("SmartOS");
-    Ground { keeper: Ok(family.keeper()), family: Some(family), zone: Zone::Unknown, ramdisk, image: true }
+    Ground { ramdisk: first.contains("SmartOS"), on_paper: false, ..as_shipped(family) }
+}
+
+/// A freshly installed system of a family.
+pub(crate) const fn as_shipped(family: Family) -> Ground {
+    Ground {
+        keeper: Ok(family.keeper()),
+        family: Some(family),
+        zone: Zone::Unknown,
+        ramdisk: false,
+        image: true,
+        on_paper: true,
+    }
 }
 
 /// Both families have been 5.11 since 2010; only Solaris numbers its version.

@@ -16,7 +16,7 @@ pub(crate) fn aftermath(host: &dyn Host, tunables: &BTreeSet<&str>, family: Opti
     let copied = |tunable: &&&str| {
         matches!(behaviour(tunable, family).1, TakesHold::NewSockets | TakesHold::NewListeners)
     };
-    if tunables.iter().filter(copied).next().is_none() {
+    if !tunables.iter().any(|tunable| copied(&tunable)) {
         return Vec::new();
     }
     let ports = ports(host);

@@ -33,6 +33,7 @@ pub(crate) struct Task<'a> {
 
 pub(crate) fn persist(task: Task<'_>) -> Persistence {
     match task.ground.persistence() {
+        _ if task.options.rendering => Persistence::default(),
         Persists::Ipadm if task.ground.image => offline(task),
         Persists::Ipadm => by_ipadm(task),
         Persists::Service => by_service(task),

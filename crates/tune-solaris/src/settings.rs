@@ -29,8 +29,7 @@ fn tunable_of(setting: Setting) -> Option<&'static str> {
 /// Returns what kernels take of a tunable: those of a family, or of every one.
 pub(crate) fn accepted(tunable: &str, family: Option<Family>) -> (i128, i128) {
     let row = Catalog::of(System::Solaris).get(tunable);
-    let variant = family.and_then(|family| row?.variants.get(family.name()));
-    let of_family = variant.and_then(|variant| variant.accepted.first().copied());
+    let of_family = family.and_then(|family| row?.of_family(family.name()).accepted.first().copied());
     of_family.or_else(|| row?.accepted_in(None)).unwrap_or((0, i128::from(u32::MAX)))
 }
 

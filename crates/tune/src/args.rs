@@ -227,7 +227,7 @@ pub(crate) struct Render {
     /// Names, paths (with a /), or - for standard input.
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) profiles: Vec<String>,
-    /// The system to write for: linux or freebsd.
+    /// The system to write for: linux, freebsd, illumos, solaris-11 or solaris-10.
     #[arg(long = "for", value_name = "SYSTEM")]
     pub(crate) system: String,
     /// Only this setting or tunable; may be repeated.

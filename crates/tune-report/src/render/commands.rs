@@ -6,7 +6,7 @@ use tune_model::rendering::{Assignment, Proviso};
 use tune_model::{Limits, Quantity, Rendering, Slot, Subject};
 
 use super::script::{FILE_WIDTH, Script};
-use super::{RenderReport, reasons};
+use super::{RenderReport, properties, reasons};
 
 impl RenderReport {
     /// Commands that only look: what the values are, and who else sets them.
@@ -45,13 +45,12 @@ impl RenderReport {
     }
 
     fn set_now(&self, script: &mut Script, line: &Assignment) {
-        let row = self.dialect().row(&line.tunable);
         if let Some(reason) = &line.at_boot_only {
             script.comment(&format!("There is no command: {reason}. It comes with the next boot."));
             return;
         }
-        if let Some(row) = row {
-            script.hanging("reaches: ", row.takes_hold.words());
+        if let Some(takes_hold) = line.takes_hold {
+            script.hanging("reaches: ", takes_hold.words());
         }
         if let Some(presence) = self.dialect().presence(&line.tunable) {
             script.comment(&presence);
@@ -68,6 +67,9 @@ impl RenderReport {
 
     /// Returns the command for the running kernel. What the kernel has computed larger is not lowered.
     pub(super) fn command(&self, line: &Assignment) -> Vec<String> {
+        if let Some(command) = properties::set(line) {
+            return vec![command.to_string()];
+        }
         match self.computed(line) {
             Some(_) => self.dialect().raise_now(&Slot::whole(&line.tunable), &line.value),
             None => vec![self.dialect().command(&line.tunable, &line.value)],

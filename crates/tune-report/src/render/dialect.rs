@@ -104,12 +104,25 @@ const FREEBSD: Dialect = Dialect {
     ],
 };
 
+/// Its values are properties, which it is told in another way; here is what its catalog says of them.
+const SOLARIS: Dialect = Dialect {
+    system: System::Solaris,
+    title: "illumos and Solaris",
+    oldest: (5, 10),
+    look: "",
+    set: "",
+    set_if_there: "",
+    elsewhere: &[],
+    files: &[],
+};
+
 impl Dialect {
     /// Returns how a system is told things.
     pub const fn of(system: System) -> &'static Self {
         match system {
-            System::Linux | System::Solaris => &LINUX,
+            System::Linux => &LINUX,
             System::FreeBsd => &FREEBSD,
+            System::Solaris => &SOLARIS,
         }
     }
 

@@ -5,13 +5,13 @@ use tune_model::finding::ProfileRef;
 use tune_model::rendering::{Assignment, Proviso};
 use tune_model::{Effective, Finding, Quantity, Subject, TakesHold};
 
-use super::RenderReport;
 use super::files::NativeFile;
+use super::{RenderReport, properties};
 
 /// A rendered plan as its document shows it.
 #[derive(Debug, Serialize)]
 pub(super) struct RenderDocument<'a> {
-    system: String,
+    system: &'static str,
     ram: Option<Quantity>,
     profiles: Vec<&'a ProfileRef>,
     files: Vec<FileDocument>,
@@ -69,7 +69,7 @@ impl<'a> RenderDocument<'a> {
             |file: NativeFile| FileDocument { path: file.path, append: file.shared, content: file.content };
         let at_boot = |line: &Assignment| line.at_boot_only.is_some();
         Self {
-            system: rendering.system.to_string(),
+            system: report.target.0,
             ram: report.ram(),
             profiles: report.profiles.iter().map(|(profile, _)| profile).collect(),
             files: report.files().into_iter().map(file).collect(),
@@ -97,9 +97,12 @@ fn tunable<'a>(report: &'a RenderReport, line: &'a Assignment) -> TunableDocumen
         tunable: &line.tunable,
         value: &line.value,
         default: line.default.as_deref(),
-        takes_hold: dialect.row(&line.tunable).map(|row| row.takes_hold),
+        takes_hold: line.takes_hold,
         command: line.at_boot_only.is_none().then(|| report.command(line).join("\n")),
-        undo: undo.map(|default| dialect.command(&line.tunable, default)),
+        undo: match properties::undo(line) {
+            Some(command) => Some(command.to_string()),
+            None => undo.map(|default| dialect.command(&line.tunable, default)),
+        },
         irreversible: line.irreversible.as_deref(),
         at_boot_only: line.at_boot_only.as_deref(),
         serves: line.serves.iter().map(served).collect(),

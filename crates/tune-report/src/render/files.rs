@@ -28,6 +28,9 @@ impl RenderReport {
 
     /// Returns the files, with comments that say what each line is for.
     pub(super) fn files(&self) -> Vec<NativeFile> {
+        if self.keeper().is_some() {
+            return self.start_script().into_iter().collect();
+        }
         let written = self.rendering.plan.steps.iter().filter_map(|step| match &step.effect {
             Effect::ReplaceFile { path, after: Some(after), .. } => Some((path.display().to_string(), after)),
             _ => None,
@@ -59,7 +62,12 @@ impl RenderReport {
     }
 
     /// Says what a line serves, why, and what its number means. What was said of a setting is not said again.
-    fn explain<'a>(&'a self, script: &mut Script, line: &'a Assignment, told: &mut BTreeSet<&'a Subject>) {
+    pub(super) fn explain<'a>(
+        &'a self,
+        script: &mut Script,
+        line: &'a Assignment,
+        told: &mut BTreeSet<&'a Subject>,
+    ) {
         let row = self.dialect().row(&line.tunable);
         for finding in self.serves(line) {
             if told.insert(&finding.subject) {
@@ -124,7 +132,7 @@ impl RenderReport {
     }
 }
 
-fn write(script: &mut Script, file: &NativeFile) {
+pub(super) fn write(script: &mut Script, file: &NativeFile) {
     script.part(&format!("the next boot: {}", file.path));
     script.comment(file.note);
     let (verb, undo) = if file.shared {

@@ -4,6 +4,7 @@ mod commands;
 mod dialect;
 mod document;
 mod files;
+mod properties;
 mod script;
 
 use tune_model::finding::ProfileRef;
@@ -23,6 +24,8 @@ use script::Script;
 pub struct RenderReport {
     /// What was typed.
     pub command: String,
+    /// The system's name on the command line, and in a sentence.
+    pub target: (&'static str, &'static str),
     /// The profiles, each with what it is for.
     pub profiles: Vec<(ProfileRef, String)>,
     /// The memory in bytes, where it was stated.
@@ -63,9 +66,14 @@ impl Report for RenderReport {
     fn human(&self, width: usize) -> String {
         let mut script = Script::new(width);
         self.head(&mut script);
-        self.before(&mut script);
-        self.next_boot(&mut script);
-        self.running(&mut script);
+        match self.keeper() {
+            Some(keeper) => self.properties(&mut script, keeper),
+            None => {
+                self.before(&mut script);
+                self.next_boot(&mut script);
+                self.running(&mut script);
+            }
+        }
         self.left_to_the_kernel(&mut script);
         self.nothing_to_do(&mut script);
         self.not_here(&mut script);
@@ -80,7 +88,7 @@ impl Report for RenderReport {
 
 impl RenderReport {
     fn head(&self, script: &mut Script) {
-        let title = self.dialect().title;
+        let title = self.target.1;
         let memory = self.ram().map(|ram| format!(" with {ram} of memory")).unwrap_or_default();
         script.comment(&self.command);
         script.comment("");

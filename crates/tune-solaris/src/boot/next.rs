@@ -43,6 +43,7 @@ pub(crate) struct NextBoot {
     /// Why nothing of the kind happens.
     nobody: String,
     family: Option<Family>,
+    on_paper: bool,
     /// The lines that ipadm keeps, in the order in which they are set.
     lines: Vec<Line>,
     /// ipadm keeps lines whose order cannot be told.
@@ -78,6 +79,7 @@ impl NextBoot {
             persists,
             nobody: nobody(ground),
             family: ground.family,
+            on_paper: ground.on_paper,
             unordered: false,
             lines: file.clone().unwrap_or_default(),
             kept: claims.kept.clone(),
@@ -150,6 +152,9 @@ impl NextBoot {
     }
 
     fn default_of_family(&self, tunable: &str) -> Result<i128, Unread> {
+        if self.on_paper {
+            return unconfirmed_default(tunable, self.family);
+        }
         default_of(tunable, self.family)
     }
 
@@ -271,6 +276,9 @@ impl NextBoot {
 
     /// Says what an administrator should know about the next boot's value.
     pub(crate) fn notes(&self, tunable: &str) -> Vec<String> {
+        if self.on_paper {
+            return doubt(tunable, self.family).into_iter().collect();
+        }
         if self.persists != Persists::Ipadm {
             return Vec::new();
         }
@@ -286,15 +294,28 @@ impl NextBoot {
 
 /// Returns the default of a family of releases, where it is known and confirmed.
 pub(crate) fn default_of(tunable: &str, family: Option<Family>) -> Result<i128, Unread> {
+    match doubt(tunable, family) {
+        Some(doubt) => Err(Unread::Unclear(doubt)),
+        None => unconfirmed_default(tunable, family),
+    }
+}
+
+/// Says what nobody could confirm of a family's default.
+fn doubt(tunable: &str, family: Option<Family>) -> Option<String> {
+    let variant = Catalog::of(System::Solaris).get(tunable)?.variants.get(family?.name())?;
+    let reason = variant.unconfirmed.as_deref()?;
+    Some(format!("the default of {tunable} on {} is not confirmed: {reason}", family?.title()))
+}
+
+fn unconfirmed_default(tunable: &str, family: Option<Family>) -> Result<i128, Unread> {
     let unknown = |reason: &str| Unread::Unclear(format!("the default of {tunable} {reason}"));
     let row = Catalog::of(System::Solaris).get(tunable).ok_or_else(|| unknown("is not known"))?;
     let family = family.ok_or_else(|| unknown("is not known for this release"))?;
-    let variant = row.variants.get(family.name());
-    if let Some(reason) = variant.and_then(|variant| variant.unconfirmed.as_deref()) {
-        return Err(unknown(&format!("on {} is not confirmed: {reason}", family.title())));
-    }
-    let of_family = variant.and_then(|variant| variant.default.first());
-    of_family.or_else(|| row.default.first()).copied().ok_or_else(|| unknown("differs between distributions"))
+    row.of_family(family.name())
+        .default
+        .first()
+        .copied()
+        .ok_or_else(|| unknown("differs between distributions"))
 }
 
 /// Sets, adds at the end, or drops the line of a property, as ipadm does.

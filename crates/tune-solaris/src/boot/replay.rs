@@ -79,8 +79,8 @@ mod tests {
     fn replay(lines: &[(&str, &str)]) -> Replay {
         let start =
             [(buffers::LIMIT, 1 << 20), (buffers::RECEIVE, 128_000), (FIRST_PORT, 32768), (LAST_PORT, 65535)];
-        let mut replay = Replay::default();
-        replay.values = start.into_iter().map(|(name, number)| (name.to_owned(), number)).collect();
+        let values = start.into_iter().map(|(name, number)| (name.to_owned(), number)).collect();
+        let mut replay = Replay { values, ..Replay::default() };
         lines.iter().for_each(|(name, typed)| replay.set(name, typed, &RULES));
         replay
     }

@@ -67,6 +67,7 @@ pub(crate) fn options(context: &Context, change: &Change) -> Result<Options, Cli
         accept_override: change.accept_override,
         overwrite_foreign: change.overwrite_foreign,
         all_or_nothing: false,
+        rendering: false,
         by_name: false,
         skip_unsupported: change.skip_unsupported,
         accept_irreversible: change.accept_irreversible,

@@ -65,7 +65,9 @@ fn show(context: &Context, name: &str, system: Option<&str>) -> Result<u8, CliEr
 
 /// Returns the system that goes by a name.
 pub(super) fn system_named(name: &str) -> Result<System, CliError> {
-    name.parse::<System>().map_err(|error| {
+    // What is one system to a profile can have several names.
+    let by_family = |_| name.parse::<tune_engine::Fresh>().map(tune_engine::Fresh::system);
+    name.parse::<System>().or_else(by_family).map_err(|error| {
         let known: Vec<_> = System::ALL.iter().map(|system| system.name()).collect();
         CliError::usage(error).hint(format!("known systems: {}", known.join(", ")))
     })

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use tune_engine::{Engine, Options};
+use tune_engine::{Engine, Fresh, Options};
 use tune_model::{Profile, Subject, System};
 use tune_report::verdict::quoted;
 use tune_report::{RenderReport, Report};
 
 use super::change::{subject_on, unknown};
-use super::profile::system_named;
 use crate::args::{Format, Global, Render};
 use crate::context::{profile_ref, stated_ram, width};
 use crate::doors::Doors;
@@ -18,16 +17,16 @@ use crate::{exit, output};
 
 pub(crate) fn run(wanted: &Render, global: &Global, doors: &dyn Doors) -> Result<u8, CliError> {
     reads_no_host(global)?;
-    let system = system_named(&wanted.system)?;
+    let target = target(&wanted.system)?;
     let ram = stated_ram(global)?;
-    let host = tune_engine::fresh_host(system, ram).ok_or_else(|| not_yet(system))?;
-    let backend = tune_engine::backend_for(&host).ok_or_else(|| not_yet(system))?;
+    let (host, backend) = target.host(ram);
     let engine = Engine { backend: &*backend, host: &host };
-    let profiles = shelf(doors).load(&wanted.profiles, system, &wanted.allow_unsafe)?;
+    let profiles = shelf(doors).load(&wanted.profiles, target.system(), &wanted.allow_unsafe)?;
     let rendering =
         engine.render(&profiles, &options(engine, wanted, &profiles)?).map_err(CliError::failed)?;
     let report = RenderReport {
         command: typed(wanted, global),
+        target: (target.name(), target.title()),
         profiles: profiles.iter().map(|profile| (profile_ref(profile), profile.summary.clone())).collect(),
         ram,
         rendering,
@@ -59,8 +58,21 @@ fn reads_no_host(global: &Global) -> Result<(), CliError> {
         .hint("see what a host or an image needs: tune plan"))
 }
 
-fn not_yet(system: System) -> CliError {
-    CliError::failed(format!("nothing can be rendered for {system} yet: tune has no catalog of it"))
+/// Returns the system that goes by a name. What is one to profiles can be several here, which are told things in different
+/// ways.
+fn target(name: &str) -> Result<Fresh, CliError> {
+    let names = || Fresh::ALL.iter().map(|target| target.name());
+    name.parse::<Fresh>().map_err(|error| match name {
+        "solaris" => {
+            CliError::usage("which of these it is makes a difference: illumos, solaris-11 or solaris-10")
+                .hint("name it: --for illumos")
+        }
+        _ => {
+            let hint = tune_model::did_you_mean(tune_model::nearest(name, names()).as_deref());
+            CliError::usage(format!("{error}{hint}"))
+                .hint(format!("known systems: {}", names().collect::<Vec<_>>().join(", ")))
+        }
+    })
 }
 
 fn options(engine: Engine<'_>, wanted: &Render, profiles: &[Profile]) -> Result<Options, CliError> {
