@@ -4,7 +4,7 @@ mod commands;
 mod dialect;
 mod document;
 mod files;
-mod script;
+pub(crate) mod script;
 
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Refusal;
