@@ -8,7 +8,8 @@ use tune_report::verdict::quoted;
 use tune_report::{RenderReport, Report};
 
 use super::change::{subject_on, unknown};
-use super::profile::system_named;
+use super::elsewhere::{self, Meant};
+use super::render_script;
 use crate::args::{Format, Global, Render};
 use crate::context::{profile_ref, stated_ram, width};
 use crate::doors::Doors;
@@ -18,7 +19,15 @@ use crate::{exit, output};
 
 pub(crate) fn run(wanted: &Render, global: &Global, doors: &dyn Doors) -> Result<u8, CliError> {
     reads_no_host(global)?;
-    let system = system_named(&wanted.system)?;
+    let system = match elsewhere::meant(&wanted.system)? {
+        Meant::Known(named) => return render_script::run(wanted, global, named, &shelf(doors)),
+        Meant::Live(system) => system,
+    };
+    if wanted.unverified {
+        return Err(CliError::usage(format!(
+            "--unverified: nothing that is written for {system} is unverified"
+        )));
+    }
     let ram = stated_ram(global)?;
     let host = tune_engine::fresh_host(system, ram).ok_or_else(|| not_yet(system))?;
     let backend = tune_engine::backend_for(&host).ok_or_else(|| not_yet(system))?;
@@ -92,7 +101,7 @@ fn subject(engine: Engine<'_>, profiles: &[Profile], name: &str) -> Result<Subje
 }
 
 /// Returns the command that makes this again.
-fn typed(wanted: &Render, global: &Global) -> String {
+pub(super) fn typed(wanted: &Render, global: &Global) -> String {
     let mut words: Vec<&str> = vec!["tune", "render"];
     words.extend(wanted.profiles.iter().map(String::as_str));
     words.extend(["--for", &wanted.system]);
@@ -104,8 +113,10 @@ fn typed(wanted: &Render, global: &Global) -> String {
     {
         words.extend(names.iter().flat_map(|name| [option, name.as_str()]));
     }
-    if wanted.skip_unsupported {
-        words.push("--skip-unsupported");
+    for (option, given) in
+        [("--skip-unsupported", wanted.skip_unsupported), ("--unverified", wanted.unverified)]
+    {
+        words.extend(given.then_some(option));
     }
     words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
