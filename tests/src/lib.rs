@@ -11,6 +11,7 @@ pub mod files;
 pub mod freebsd;
 pub mod fuzzing;
 pub mod namespace;
+pub mod native;
 pub mod outcome_cases;
 pub mod outcome_defaults;
 pub mod outcome_lab;

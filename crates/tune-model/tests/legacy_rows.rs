@@ -19,7 +19,7 @@ const SYSTEMS: &[(&str, &[&str])] = &[
     ("tru64", &["4"]),
     ("sco", &["1.2.1", "5"]),
     ("netbsd", &["1"]),
-    ("openbsd", &["2", "7.3"]),
+    ("openbsd", &["7.2", "7.3"]),
     ("dragonfly", &["1"]),
     ("macos", &["1"]),
     ("solaris", &["2", "11"]),
@@ -161,7 +161,7 @@ fn sixty_seconds_are_written_as_each_system_counts_them() {
         assert_eq!(unit.raw(&minute), Ok(raw), "{name}");
     }
     for (name, release, raw) in
-        [("netbsd", "1", 120), ("openbsd", "2", 120), ("openbsd", "7.3", 60), ("dragonfly", "1", 60_000)]
+        [("netbsd", "1", 120), ("openbsd", "7.2", 120), ("openbsd", "7.3", 60), ("dragonfly", "1", 60_000)]
     {
         let unit = row(system(name), release, Setting::KeepaliveInterval).unit.unwrap();
         assert_eq!(unit.raw(&minute), Ok(raw), "{name} {release}");

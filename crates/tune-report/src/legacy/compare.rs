@@ -37,8 +37,11 @@ impl Report for ComparisonReport {
         page.heading(&format!("{} on all systems", self.setting));
         page.text(0, self.meaning);
         page.blank();
-        let table = if page.width() >= WIDE { self.wide() } else { self.narrow() };
-        page.table(&table);
+        if page.width() >= WIDE {
+            page.table(&self.wide());
+        } else {
+            self.narrow(&mut page);
+        }
         self.legend(&mut page);
         page.finish()
     }
@@ -61,7 +64,7 @@ impl ComparisonReport {
                 mechanism.releases.clone(),
                 called(mechanism),
                 mechanism.unit.clone().unwrap_or_default(),
-                default(mechanism),
+                default(mechanism, false),
                 range(mechanism),
                 evidence(mechanism),
             ];
@@ -70,21 +73,26 @@ impl ComparisonReport {
         table
     }
 
-    fn narrow(&self) -> Table {
-        let mut table = Table::new(&["system", "called, or bounded by", "default and range", "evidence"]);
+    /// Shows the numbers below each row: there is no room for them beside it.
+    fn narrow(&self, page: &mut Page) {
+        let mut table = Table::new(&["system", "called, or bounded by", "evidence"]);
         for (known, mechanism) in self.mechanisms() {
-            let unit = mechanism.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
-            let (default, range) = (default(mechanism), range(mechanism));
-            let numbers = match (default.is_empty(), range.is_empty()) {
-                (true, true) => unit.trim().to_owned(),
-                (false, true) => in_unit(&default, &unit),
-                (true, false) => format!("{range}{unit}"),
-                (false, false) => format!("{}, {range}", in_unit(&default, &unit)),
-            };
-            let cells = [mechanism.releases.clone(), called(mechanism), numbers, evidence(mechanism)];
+            let cells = [mechanism.releases.clone(), called(mechanism), evidence(mechanism)];
             table.row(if known.backend { GOOD } else { PLAIN }, cells);
         }
-        table
+        let layout = table.layout(page.width());
+        page.lines(&layout.head);
+        for (row, (_, mechanism)) in layout.rows.iter().zip(self.mechanisms()) {
+            page.lines(row);
+            let default = default(mechanism, true);
+            let unit = mechanism.unit.clone().filter(|_| default.is_empty()).unwrap_or_default();
+            let numbers = [("unit", unit), ("default", default), ("range", range(mechanism))];
+            let known = numbers.into_iter().filter(|(_, number)| !number.is_empty());
+            let known: Vec<_> = known.map(|(what, number)| format!("{what} {number}")).collect();
+            if !known.is_empty() {
+                page.text(4, &known.join("; "));
+            }
+        }
     }
 
     fn legend(&self, page: &mut Page) {
@@ -111,19 +119,6 @@ impl ComparisonReport {
     }
 }
 
-/// Puts a unit behind the number of a default, before what that amounts to.
-fn in_unit(default: &str, unit: &str) -> String {
-    match default.split_once(" (") {
-        Some((raw, amount)) => format!("{raw}{unit} ({amount}"),
-        None if default.starts_with(|c: char| c.is_ascii_digit())
-            && default.chars().all(|c| c.is_ascii_digit()) =>
-        {
-            format!("{default}{unit}")
-        }
-        None => default.to_owned(),
-    }
-}
-
 fn called(mechanism: &Mechanism) -> String {
     let knob = mechanism.set_now.is_some() || mechanism.evidence == super::CATALOG;
     let beside = if mechanism.beside { "beside it: " } else { "" };
@@ -139,10 +134,21 @@ fn doubtful(mechanism: &Mechanism) -> bool {
     mechanism.doubts(Part::Default) && mechanism.default_shown().is_some()
 }
 
-fn default(mechanism: &Mechanism) -> String {
-    let shown = mechanism.default_shown().unwrap_or_default();
-    if doubtful(mechanism) { format!("{shown} ?") } else { shown }
+/// Shows the default, with its unit where that has no column of its own; the rule where there is no number.
+fn default(mechanism: &Mechanism, with_unit: bool) -> String {
+    let Some(shown) = mechanism.default_shown() else {
+        return mechanism.default_text.clone().unwrap_or_default();
+    };
+    let unit = mechanism.unit.as_deref().filter(|unit| with_unit && !NUMBERS.contains(unit));
+    let (raw, amount) = shown.split_once(' ').unwrap_or((&shown, ""));
+    let number = raw.chars().all(|c| c.is_ascii_digit());
+    let unit = unit.filter(|_| number).map(|unit| format!(" {unit}")).unwrap_or_default();
+    let doubt = if doubtful(mechanism) { " ?" } else { "" };
+    format!("{raw}{unit} {amount}").trim_end().to_owned() + doubt
 }
+
+/// Units that say nothing behind a number.
+const NUMBERS: &[&str] = &["count", "0 or 1", "flag"];
 
 fn range(mechanism: &Mechanism) -> String {
     mechanism.range.map(|range| format!("{} to {}", range.min, range.max)).unwrap_or_default()

@@ -1,8 +1,8 @@
 //! What a setting is on a system that is not looked at.
 
 use serde::Serialize;
-use tune_model::Subject;
 use tune_model::legacy::Part;
+use tune_model::{Setting, Subject, System};
 
 use super::{Known, Mechanism, evidence_words};
 use crate::page::Page;
@@ -53,6 +53,9 @@ impl Report for SystemReport {
         for mechanism in &self.known.mechanisms {
             page.blank();
             show(&mut page, mechanism);
+            if !mechanism.beside && self.known.system.parse::<System>().is_err() {
+                page.item(INDENT, "tune render:", &rendered(mechanism));
+            }
         }
         page.finish()
     }
@@ -156,13 +159,15 @@ fn evidence(page: &mut Page, mechanism: &Mechanism) {
     for source in &mechanism.sources {
         page.item(INDENT, "source:", source);
     }
-    if mechanism.evidence != super::CATALOG && !mechanism.beside {
-        let rendered = match (mechanism.rendered, &mechanism.withheld, mechanism.set_now.is_some()) {
-            (true, ..) => "yes".to_owned(),
-            (false, Some(withheld), _) => format!("no: {withheld}"),
-            (false, None, true) => "only with --unverified".to_owned(),
-            (false, None, false) => "no: there is nothing to set".to_owned(),
-        };
-        page.item(INDENT, "tune render:", &rendered);
+}
+
+/// Says whether `tune render` makes commands of it.
+fn rendered(mechanism: &Mechanism) -> String {
+    match (mechanism.rendered, &mechanism.withheld, mechanism.set_now.is_some()) {
+        (true, _, true) => "yes".to_owned(),
+        (true, _, false) => format!("yes, through {}", Setting::KeepaliveInterval),
+        (false, Some(withheld), _) => format!("no: {withheld}"),
+        (false, None, true) => "only with --unverified".to_owned(),
+        (false, None, false) => "no: there is nothing to set".to_owned(),
     }
 }

@@ -121,9 +121,7 @@ impl Mechanism {
             undo: settable.and_then(|tool| undo(tool, row)),
             evidence: evidence(row.mark),
             unconfirmed: row.general.clone(),
-            rendered: settable.is_some_and(|tool| {
-                !row.beside && row.is_confirmed() && row.withheld.is_none() && tool.mark.is_confirmed()
-            }),
+            rendered: system.live.is_none() && is_rendered(system, release, row),
             withheld: row.withheld.clone(),
             tool_note: settable.and_then(note),
             cautions: row.cautions.clone(),
@@ -194,6 +192,17 @@ impl Mechanism {
     }
 }
 
+/// Tells whether commands are made of a row: of its own, or of the interval that it follows from.
+fn is_rendered(system: &LegacySystem, release: &Release, row: &Row) -> bool {
+    let derived = row.way == Way::Derived && row.withheld.is_none();
+    let interval = system.row(release, Setting::KeepaliveInterval).filter(|_| derived);
+    let row = if row.way == Way::Tunable { Some(row) } else { interval };
+    row.is_some_and(|row| {
+        let tool = system.tool(release, row).filter(|_| row.way == Way::Tunable && !row.beside);
+        row.is_confirmed() && row.withheld.is_none() && tool.is_some_and(|tool| tool.mark.is_confirmed())
+    })
+}
+
 /// Returns what a default amounts to.
 fn amount(system: &LegacySystem, release: &Release, row: &Row) -> Option<Effective> {
     if row.zero_is_never && row.default == Some(0) {
@@ -260,6 +269,9 @@ fn kept(boot: &BootFile, row: &Row, value: &str) -> Kept {
 
 fn undo(tool: &Tool, row: &Row) -> Option<String> {
     let name = row.tunable.as_deref()?;
+    if row.raise_only {
+        return Some("It cannot be lowered before the next boot.".to_owned());
+    }
     let read = Tool::filled(&tool.read, name, "");
     let set = Tool::filled(&tool.set, name, "BEFORE");
     let more = row.undo.as_ref().map(|undo| format!(" {undo}")).unwrap_or_default();
@@ -271,6 +283,18 @@ fn note(tool: &Tool) -> Option<String> {
         .then(|| format!("How {} is used is {}.", tool.name, evidence_words(evidence(tool.mark))));
     let parts: Vec<_> = tool.note.clone().into_iter().chain(unsure).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// Adds what a row says of a release; where it says the same of the others that were told, once for the whole system.
+pub fn tell(told: &mut Vec<Mechanism>, system: &LegacySystem, release: &Release, row: &Row) {
+    let new = Mechanism::of_row(system, release, row);
+    let same = told.iter_mut().find(|known| {
+        known.id == new.id && Mechanism { releases: new.releases.clone(), ..Mechanism::clone(known) } == new
+    });
+    match same {
+        Some(known) => known.releases.clone_from(&system.title),
+        None => told.push(new),
+    }
 }
 
 /// What is known of a setting on one system.

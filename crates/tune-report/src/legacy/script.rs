@@ -1,5 +1,7 @@
 //! What profiles come to on a system without a backend, as a script for people: comments, then commands.
 
+use std::collections::BTreeSet;
+
 use tune_model::finding::ProfileRef;
 use tune_model::legacy::{Amount, Assignment, LeftOut, Reason, Row, Translation, Unit};
 use tune_model::plan::Refusal;
@@ -85,30 +87,21 @@ impl ScriptReport {
         script.comment("");
         script.hanging("  sh FILE        ", "shows the values now, and what would be set");
         script.hanging("  sh FILE apply  ", "sets them, as root; ends with what undoes it");
-        if self.translation.named.release.is_none() && self.translation.named.system.releases.len() > 1 {
-            let others: Vec<_> = self
-                .translation
-                .named
-                .system
-                .releases
-                .iter()
-                .map(|release| self.option(&release.name))
-                .collect();
-            script.comment("");
-            script.comment(&format!("Written for {title}. To choose: {}.", others.join(", ")));
-        }
+        self.other_releases(script);
         if self.translation.assignments.iter().any(|set| !set.verified) {
             script.comment("");
             script.comment("UNVERIFIED: some of it rests on what nobody confirmed; it is marked so.");
         }
     }
 
-    fn option(&self, release: &str) -> String {
-        let name = &self.translation.named.system.name;
-        if release.starts_with(name.as_str()) {
-            release.to_owned()
-        } else {
-            format!("--for {name}-{release}")
+    /// Names the releases that this is not written for, where none was asked for.
+    fn other_releases(&self, script: &mut Script) {
+        let Translation { named, release, .. } = &self.translation;
+        let others =
+            named.system.releases.iter().filter(|other| *other != *release && named.release.is_none());
+        for other in others {
+            script.comment("");
+            script.comment(&format!("For {}: --for {}-{}.", other.title, named.system.name, other.name));
         }
     }
 
@@ -119,11 +112,12 @@ impl ScriptReport {
         script.part("what it rests on");
         let mut tools: Vec<_> = self.translation.assignments.iter().map(|set| set.tool).collect();
         tools.dedup();
+        let mut told = BTreeSet::new();
         for set in &self.translation.assignments {
             let unverified = if set.verified { "" } else { "UNVERIFIED: " };
             row(script, set.row, unverified);
             for setting in &set.serves {
-                self.why(script, *setting);
+                self.why(script, *setting, told.insert(*setting));
             }
             set.row.cautions.iter().for_each(|caution| script.hanging("  ", caution));
             if let Some(takes_hold) = &set.row.takes_hold {
@@ -140,9 +134,10 @@ impl ScriptReport {
         }
     }
 
-    fn why(&self, script: &mut Script, setting: Setting) {
+    /// Says what a number is set for, and why where that was not said yet.
+    fn why(&self, script: &mut Script, setting: Setting, is_new: bool) {
         let Some(reason) = self.wanted(setting) else { return };
-        let why = reason.why.as_ref().map(|why| format!(". {why}")).unwrap_or_default();
+        let why = reason.why.as_ref().filter(|_| is_new).map(|why| format!(". {why}")).unwrap_or_default();
         script.hanging("  for ", &format!("{setting}, {}{why}", reason.wanted));
     }
 
@@ -206,6 +201,7 @@ pub(super) fn shown(set: &Assignment) -> String {
     match unit {
         "count" | "clusters" => set.value.to_string(),
         "0 or 1" => format!("{} ({amount})", set.value),
+        _ if format!("{}{unit}", set.value) == amount => amount,
         _ => format!("{} {unit} ({amount})", set.value),
     }
 }

@@ -126,7 +126,10 @@ fn undo(script: &mut Script, set: &Numbered<'_>) {
     let old = format!("$old_{at}");
     script.code(&format!("  if [ \"$do_{at}\" = yes ]; then"));
     let tool = set.set.tool;
-    if let Some(both) = &tool.set_both {
+    if set.set.row.raise_only {
+        script.code(&format!("    echo '  {} stays until the next boot:'", set.name()));
+        script.code("    echo '  it cannot be lowered before'");
+    } else if let Some(both) = &tool.set_both {
         script.code(&format!("    echo \"  {}\"", set.filled(both, &old)));
         script.code(&format!("    echo \"  or, without -p: {}\"", set.filled(&tool.set, &old)));
     } else {
@@ -212,9 +215,8 @@ fn keep(script: &mut Script, set: &Numbered<'_>, file: &BootFile) {
     script.code("    else");
     if let Some((before, _)) = file.lines.iter().find_map(|line| line.split_once("{index}")) {
         let before = before.replace('[', ".");
-        script
-            .code(&format!("      index=`sed -n 's/^{before}\\([0-9][0-9]*\\).*/\\1/p' $file 2>/dev/null |"));
-        script.code("        sort -n | tail -1`");
+        script.code("      index=`cat $file 2>/dev/null |");
+        script.code(&format!("        sed -n 's/^{before}\\([0-9][0-9]*\\).*/\\1/p' | sort -n | tail -1`"));
         script.code("      if [ \"$index\" = '' ]; then index=-1; fi");
         script.code("      index=`expr $index + 1`");
     }
@@ -248,8 +250,9 @@ fn advice(script: &mut Script, sets: &[Numbered<'_>]) {
         return;
     };
     let unsure = if file.mark.is_confirmed() { "" } else { " This is general knowledge, not confirmed." };
-    script.comment(&format!("For the next boot, by hand: {}. {}{unsure}", file.path, file.note));
-    script.code("echo 'for the next boot, by hand:'");
+    script.comment(&format!("For the next boot: {}. {}{unsure}", file.path, file.note));
+    let when = if first.set.tool.set_both.is_some() { "where -p was refused" } else { "by hand" };
+    script.code(&format!("echo 'for the next boot, {when}:'"));
     for set in by_hand {
         if file.lines.is_empty() {
             script.code(&format!("echo '  {} = {}'", set.name(), set.set.value));

@@ -7,20 +7,20 @@ use tune_model::plan::{Refusal, RefusalKind};
 use tune_model::{Catalog, Effective, Legacy, LegacySystem, Limits, Setting, Subject, System};
 use unicode_width::UnicodeWidthStr;
 
-use super::{ComparisonReport, Known, Mechanism, ScriptReport, SystemReport};
+use super::{ComparisonReport, Known, Mechanism, ScriptReport, SystemReport, tell};
 use crate::Report;
 use crate::testing::{check, plain, profile, seconds, valid};
 
 fn known(system: &LegacySystem, setting: Setting) -> Known {
-    let mechanisms = system.releases.iter().flat_map(|release| {
-        let rows = system.rows_on(release, setting);
-        rows.map(move |row| Mechanism::of_row(system, release, row))
-    });
+    let mut mechanisms = Vec::new();
+    for release in &system.releases {
+        system.rows_on(release, setting).for_each(|row| tell(&mut mechanisms, system, release, row));
+    }
     Known {
         system: system.name.clone(),
         title: system.title.clone(),
         backend: false,
-        mechanisms: mechanisms.collect(),
+        mechanisms,
         notes: system.notes.clone(),
     }
 }
@@ -208,6 +208,18 @@ fn what_general_knowledge_says_of_boot_files_is_advice_until_asked_for() {
     let typed = script("hp-ux.10.keepalive_idle", 900, false).script();
     assert!(typed.contains("#   nettune -s tcp_keepstart 900"), "{typed}");
     assert!(typed.lines().all(|line| line.is_empty() || line.starts_with('#')), "{typed}");
+}
+
+#[test]
+fn what_is_the_same_on_all_releases_is_told_once() {
+    let titles = |name, setting| {
+        let system = Legacy::get().iter().find(|system| system.name == name).unwrap();
+        known(system, setting).mechanisms.into_iter().map(|known| known.releases).collect::<Vec<_>>()
+    };
+    assert_eq!(titles("openbsd", Setting::MbufClusters), ["OpenBSD"]);
+    // The row is the same, but not what sets it.
+    assert_eq!(titles("aix", Setting::KeepaliveIdle), ["AIX before 4.3", "AIX 4.3 and later"]);
+    assert_eq!(titles("sco", Setting::KeepaliveIdle), ["SCO OpenServer 5"]);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use tune_engine::Engine;
 use tune_host::Provision;
 use tune_model::claim::ScopeClaims;
-use tune_model::legacy::{Named, Release, Way};
+use tune_model::legacy::{Named, Release, Row, Way};
 use tune_model::{Catalog, Effective, Legacy, LegacySystem, Setting, Subject, System};
-use tune_report::legacy::{Known, Mechanism};
+use tune_report::legacy::{Known, Mechanism, tell};
 use tune_report::{ComparisonReport, Report, SystemReport};
 
 use crate::args::{Elsewhere, Format, Global};
@@ -102,17 +102,14 @@ impl Target {
         let backend = live.is_some();
         let mut mechanisms = live.unwrap_or_default();
         for (system, release) in self.releases(backend) {
-            let rows = system.rows.iter().filter(|row| row.is_about(release));
-            match subject {
-                Subject::Setting(setting) => {
-                    let rows = system.rows_on(release, *setting);
-                    mechanisms.extend(rows.map(|row| Mechanism::of_row(system, release, row)));
-                }
+            let rows: Vec<_> = match subject {
+                Subject::Setting(setting) => system.rows_on(release, *setting).collect(),
                 Subject::Tunable(slot) => {
-                    let named = rows.filter(|row| row.tunable.as_ref() == Some(&slot.tunable));
-                    mechanisms.extend(named.map(|row| Mechanism::of_row(system, release, row)));
+                    let named = |row: &&Row| row.tunable.as_ref() == Some(&slot.tunable);
+                    system.rows.iter().filter(|row| row.is_about(release)).filter(named).collect()
                 }
-            }
+            };
+            rows.into_iter().for_each(|row| tell(&mut mechanisms, system, release, row));
         }
         let notes = self.history.map(|named| named.system.notes.clone()).unwrap_or_default();
         Known { system: self.name(), title: self.title(), backend, mechanisms, notes }
