@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tune_model::Catalog;
 use tune_model::profile::{self, BuiltIn, InMemory, Library, LibraryError, ProfileText};
+use tune_tests::legacy_page::legacy_page;
 use tune_tests::settings_page::{anchor, settings_page};
 
 fn root() -> PathBuf {
@@ -125,18 +126,27 @@ fn profiles_in_documents_can_be_used() {
     assert!(checked >= 5, "only {checked} profiles were found");
 }
 
-#[test]
-fn the_page_of_settings_is_up_to_date() {
-    let path = root().join("docs/settings.md");
-    let page = settings_page();
+/// Holds a page against what it is made from, and writes it anew where that is asked for.
+fn is_up_to_date(name: &str, page: &str) {
+    let path = root().join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         // Put in place at once: another test follows the links to this page meanwhile.
         let beside = path.with_extension("new");
-        fs::write(&beside, &page).unwrap();
+        fs::write(&beside, page).unwrap();
         fs::rename(&beside, &path).unwrap();
     }
     let published = fs::read_to_string(&path).unwrap_or_default();
-    assert!(published == page, "docs/settings.md is out of date: run the tests once with UPDATE_DOCS=1");
+    assert!(published == page, "{name} is out of date: run the tests once with UPDATE_DOCS=1");
+}
+
+#[test]
+fn the_page_of_settings_is_up_to_date() {
+    is_up_to_date("docs/settings.md", &settings_page());
+}
+
+#[test]
+fn the_page_of_other_systems_is_up_to_date() {
+    is_up_to_date("docs/systems/legacy.md", &legacy_page());
 }
 
 #[test]
