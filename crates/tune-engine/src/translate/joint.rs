@@ -213,20 +213,29 @@ impl On<'_> {
         let fixed = self.fixed_probes(bounds).is_some();
         let counts = |wish: &&Wish| !(fixed && wish.setting == Setting::KeepaliveProbes);
         let all = bounds.wishes.iter().filter(|(wish, _)| counts(wish));
-        let all: Vec<_> = all.map(|(wish, limits)| format!("{} {limits}", wish.setting)).collect();
+        let all: Vec<_> = all.map(|(wish, limits)| (wish.setting, limits)).collect();
         let near = bounds.neighbours(&self.choices(bounds, self.row(Setting::KeepaliveProbes)));
-        let message = format!(
-            "nothing on {} satisfies all of this at once, as the wait is {bound}: {}{near}",
-            self.release.title,
-            all.join(", ")
-        );
+        let title = &self.release.title;
+        let message = match &all[..] {
+            [(_, only)] => format!("{only} cannot be had on {title}, where the wait is {bound}{near}"),
+            several => {
+                let several: Vec<_> =
+                    several.iter().map(|(setting, limits)| format!("{setting} {limits}")).collect();
+                let several = several.join(", ");
+                format!("nothing on {title} satisfies all of this at once, as the wait is {bound}: {several}")
+            }
+        };
         let helps = |setting: &Setting| {
             let without = bounds.without(*setting);
             let choices = self.choices(&without, self.row(Setting::KeepaliveProbes));
             choices.iter().any(|probes| without.pair(*probes).is_some())
         };
         let settings = bounds.wishes.iter().map(|(wish, _)| wish.setting).filter(helps);
-        let hints: Vec<_> = settings.map(|setting| format!("leave one out: --except {setting}")).collect();
+        let mut hints: Vec<_> =
+            settings.map(|setting| format!("leave one out: --except {setting}")).collect();
+        if bounds.products.iter().any(|(setting, product)| product.again && bounds.is_exact(*setting)) {
+            hints.push("ask for a bound, at_most: the wait is no exact time there".to_owned());
+        }
         let hints: Vec<_> = hints.iter().map(String::as_str).collect();
         draft.refuse(RefusalKind::Contradiction, first.setting, message, &hints);
     }
@@ -238,6 +247,10 @@ impl Bounds<'_> {
         let mut rest = self.clone();
         rest.wishes.retain(|(wish, _)| wish.setting != setting);
         rest
+    }
+
+    fn is_exact(&self, setting: Setting) -> bool {
+        self.of(setting).is_some_and(|limits| limits.exact().is_some())
     }
 
     fn of(&self, setting: Setting) -> Option<&Limits> {

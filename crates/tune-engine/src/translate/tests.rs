@@ -181,6 +181,19 @@ fn requirements_that_exclude_each_other_there_name_what_to_leave_out() {
 }
 
 #[test]
+fn an_exact_wait_cannot_be_had_where_it_lasts_up_to_an_interval_more() {
+    for (system, near) in [
+        ("netbsd", "60s to 67s500ms = 8 x 7s500ms"),
+        ("openbsd", "56s to 63s = 8 x 7s and 64s to 72s = 8 x 8s"),
+    ] {
+        let refusal = refused(system, &["tcp.fin_wait_2_timeout=60s"]);
+        assert!(refusal.message.contains("60s cannot be had"), "{}", refusal.message);
+        assert!(refusal.message.contains(near), "{}", refusal.message);
+        assert!(refusal.hints.iter().any(|hint| hint.contains("at_most")), "{:?}", refusal.hints);
+    }
+}
+
+#[test]
 fn a_wait_of_nothing_would_be_for_ever_and_is_refused() {
     for system in ["netbsd", "openbsd", "dragonfly", "hp-ux", "macos"] {
         let arguments = vec!["tcp.fin_wait_2_timeout=0s".to_owned()];

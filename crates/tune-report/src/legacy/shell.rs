@@ -93,6 +93,7 @@ fn by_hand(script: &mut Script, sets: &[&Assignment]) {
 
 fn preamble(script: &mut Script, sets: &[Numbered<'_>]) {
     script.code("what=${1-}");
+    script.code("begun=no");
     script.code("PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin");
     script.code("export PATH");
     script.blank();
