@@ -9,7 +9,7 @@ mod wishes;
 
 use std::collections::BTreeSet;
 
-use tune_model::legacy::{LeftOut, Named, Product, Reason, Release, Row, Tool, Translation, Way};
+use tune_model::legacy::{LeftOut, Mark, Named, Part, Product, Reason, Release, Row, Tool, Translation, Way};
 use tune_model::plan::{Refusal, RefusalKind};
 use tune_model::{Effective, LegacySystem, Profile, Setting, Subject};
 
@@ -201,7 +201,9 @@ impl On<'_> {
 
     fn no_knob(&self, row: &Row) -> String {
         let title = &self.release.title;
-        let bound = row.bounded_by.as_deref().unwrap_or("nothing is known");
+        let sure = row.mark_of(Part::Bound).is_confirmed();
+        let doubt = if sure { String::new() } else { format!(" ({})", Mark::GeneralKnowledge.words()) };
+        let bound = row.bounded_by.as_deref().unwrap_or("nothing is known").to_owned() + &doubt;
         match (&row.withheld, row.way) {
             (Some(withheld), _) => format!("no script can be made of it: {withheld}"),
             (None, Way::None) => format!("{title} has no knob for it; it is bounded by {bound}"),

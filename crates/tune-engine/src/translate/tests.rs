@@ -338,6 +338,7 @@ fn systems_that_nothing_can_be_written_for_say_why() {
         ("sunos-4", "kernel memory"),
         ("bsd-os", "K210-027"),
         ("sco-1.2.1", "lost"),
+        ("tru64", "675 s after the process closed (general knowledge, unconfirmed)"),
         ("sco-5", "how inconfig is used was not confirmed"),
         ("tru64", "by analogy"),
         ("hp-ux-10", "nettune"),
