@@ -96,15 +96,15 @@ fn write_page(page: &mut String) -> fmt::Result {
     page.push_str("| --- | --- | --- | --- | --- | --- |\n");
     for system in Legacy::get().iter() {
         for release in &system.releases {
-            let rows = system.rows_on(release, Setting::FinWait2Timeout);
-            rows.map(|row| fin_wait_2(page, release, row)).collect::<fmt::Result>()?;
+            let mut rows = system.rows_on(release, Setting::FinWait2Timeout);
+            rows.try_for_each(|row| fin_wait_2(page, release, row))?;
         }
     }
     contradictions(page)?;
     notes(page)?;
     page.push_str(SCRIPTS);
-    let without = Legacy::get().iter().filter(|system| system.live.is_none());
-    without.map(|system| commands(page, system)).collect::<fmt::Result>()?;
+    let mut without = Legacy::get().iter().filter(|system| system.live.is_none());
+    without.try_for_each(|system| commands(page, system))?;
     page.push_str(TAIL);
     Ok(())
 }
@@ -156,7 +156,7 @@ fn notes(page: &mut String) -> fmt::Result {
     page.push_str("\n## System by system\n");
     for system in Legacy::get().iter().filter(|system| !system.notes.is_empty()) {
         writeln!(page, "\n**{}**\n", system.title)?;
-        system.notes.iter().map(|note| writeln!(page, "- {note}")).collect::<fmt::Result>()?;
+        system.notes.iter().try_for_each(|note| writeln!(page, "- {note}"))?;
     }
     Ok(())
 }
