@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::{env, fs};
 
-/// The systems that have a catalog.
-const SYSTEMS: &[&str] = &["linux", "freebsd", "solaris"];
+/// The catalogs: those of systems, and what is known of systems without a backend.
+const SYSTEMS: &[&str] = &["linux", "freebsd", "solaris", "legacy"];
 
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tune_model::Catalog;
 use tune_model::profile::{self, BuiltIn, InMemory, Library, LibraryError, ProfileText};
+use tune_tests::legacy_page::legacy_page;
 use tune_tests::one_profile::one_profile_page;
 use tune_tests::settings_page::{anchor, settings_page};
 
@@ -126,17 +127,8 @@ fn profiles_in_documents_can_be_used() {
     assert!(checked >= 5, "only {checked} profiles were found");
 }
 
-#[test]
-fn the_page_of_settings_is_up_to_date() {
-    up_to_date("docs/settings.md", &settings_page());
-}
-
-#[test]
-fn the_page_of_one_profile_is_up_to_date() {
-    up_to_date("docs/one-profile.md", &one_profile_page());
-}
-
-fn up_to_date(name: &str, page: &str) {
+/// Holds a page against what it is made from, and writes it anew where that is asked for.
+fn is_up_to_date(name: &str, page: &str) {
     let path = root().join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         // Put in place at once: another test follows the links to this page meanwhile.
@@ -146,6 +138,21 @@ fn up_to_date(name: &str, page: &str) {
     }
     let published = fs::read_to_string(&path).unwrap_or_default();
     assert!(published == page, "{name} is out of date: run the tests once with UPDATE_DOCS=1");
+}
+
+#[test]
+fn the_page_of_settings_is_up_to_date() {
+    is_up_to_date("docs/settings.md", &settings_page());
+}
+
+#[test]
+fn the_page_of_other_systems_is_up_to_date() {
+    is_up_to_date("docs/systems/legacy.md", &legacy_page());
+}
+
+#[test]
+fn the_page_of_one_profile_is_up_to_date() {
+    is_up_to_date("docs/one-profile.md", &one_profile_page());
 }
 
 #[test]

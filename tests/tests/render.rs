@@ -80,7 +80,7 @@ fn what_the_profile_depends_on_has_to_be_stated() {
     render(&["web-server", "--for", "linux", "--ram", "much"]).exits(64);
     render(&["web-server", "--for", "solaris", "--ram", "1GiB"])
         .exits(64)
-        .says("illumos, solaris-11 or solaris-10");
+        .says("illumos, solaris-11, solaris-10");
     render(&["web-server", "--for", "linux", "--root", "/"]).exits(64).says("reads no host");
     render(&["web-server", "--for", "linux", "--only", "tcp.nonsense"]).exits(64);
 }

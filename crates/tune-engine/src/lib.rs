@@ -19,6 +19,7 @@ mod steps;
 pub mod subject;
 #[cfg(test)]
 mod tests;
+pub mod translate;
 mod trial;
 pub mod wish;
 

@@ -61,6 +61,8 @@ pub(crate) enum Command {
         /// A setting such as tcp.fin_wait_2_timeout, or a tunable such as net.ipv4.tcp_mem.
         #[arg(value_name = "SETTING|TUNABLE")]
         subject: String,
+        #[command(flatten)]
+        elsewhere: Elsewhere,
     },
     /// Work with profiles.
     #[command(subcommand)]
@@ -221,13 +223,25 @@ pub(crate) struct Apply {
     pub(crate) change: Change,
 }
 
+/// Which other systems than this host's explain tells of.
+#[derive(Debug, Args)]
+pub(crate) struct Elsewhere {
+    /// Tell what is known of it on SYSTEM, without looking at this host: linux, freebsd, hp-ux, aix, openbsd-7.3, ...
+    #[arg(long = "for", value_name = "SYSTEM")]
+    pub(crate) system: Option<String>,
+    /// Compare a setting on all systems, old ones included.
+    #[arg(long, conflicts_with = "system")]
+    pub(crate) all_systems: bool,
+}
+
 /// What render takes.
 #[derive(Debug, Args)]
 pub(crate) struct Render {
     /// Names, paths (with a /), or - for standard input.
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) profiles: Vec<String>,
-    /// The system to write for: linux, freebsd, illumos, solaris-11 or solaris-10.
+    /// The system to write for: linux, freebsd, illumos, solaris-11, solaris-10, or one that tune only knows of, such as
+    /// hp-ux, aix or openbsd-7.3.
     #[arg(long = "for", value_name = "SYSTEM")]
     pub(crate) system: String,
     /// Only this setting or tunable; may be repeated.
@@ -242,6 +256,9 @@ pub(crate) struct Render {
     /// Accept a dangerous value for this setting or tunable; may be repeated.
     #[arg(long, value_name = "SETTING")]
     pub(crate) allow_unsafe: Vec<String>,
+    /// Show also commands that rest on general knowledge, marked as unverified; for systems that tune only knows of.
+    #[arg(long)]
+    pub(crate) unverified: bool,
 }
 
 /// How settings are changed.

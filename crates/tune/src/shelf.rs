@@ -37,7 +37,12 @@ impl Shelf {
         Ok(self.library.find(argument)?)
     }
 
-    pub(crate) fn resolve(&self, argument: &str, system: System) -> Result<Resolved, CliError> {
+    /// Resolves a profile for a system; without one, its portable requirements.
+    pub(crate) fn resolve(
+        &self,
+        argument: &str,
+        system: impl Into<Option<System>>,
+    ) -> Result<Resolved, CliError> {
         match self.text(argument)? {
             Some(text) => Ok(profile::resolve_text(&self.library, Catalog::of, text, system)?),
             None => Ok(profile::resolve(&self.library, Catalog::of, argument, system)?),
@@ -51,13 +56,14 @@ impl Shelf {
         }
     }
 
-    /// Loads profiles for a system; unsafe values only for the subjects allowed.
+    /// Loads profiles for a system, or their portable requirements; unsafe values only for the subjects allowed.
     pub(crate) fn load(
         &self,
         arguments: &[String],
-        system: System,
+        system: impl Into<Option<System>>,
         allowed: &[String],
     ) -> Result<Vec<Profile>, CliError> {
+        let system = system.into();
         arguments.iter().map(|argument| Ok(digested(self.resolve(argument, system)?, allowed)?)).collect()
     }
 }

@@ -160,12 +160,12 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// Returns the tables for one system: its own replace the portable ones.
-    pub(super) fn on(&self, system: System) -> BTreeMap<&Subject, &Table> {
+    /// Returns the tables for one system: its own replace the portable ones. `None` has the portable ones only.
+    pub(super) fn on(&self, system: Option<System>) -> BTreeMap<&Subject, &Table> {
         let of = |wanted: Option<System>| {
             let tables = self.tables.iter().filter(move |((system, _), _)| *system == wanted);
             tables.map(|((_, subject), table)| (subject, table))
         };
-        of(None).chain(of(Some(system))).collect()
+        of(None).chain(of(system)).collect()
     }
 }

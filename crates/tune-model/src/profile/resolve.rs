@@ -57,7 +57,7 @@ impl Resolved {
     }
 }
 
-/// Returns the profile of that name as it stands for a system.
+/// Returns the profile of that name as it stands for a system; without one, its portable requirements.
 ///
 /// # Errors
 ///
@@ -66,12 +66,13 @@ pub fn resolve(
     library: &dyn Library,
     catalogs: Catalogs,
     name: &str,
-    system: System,
+    system: impl Into<Option<System>>,
 ) -> Result<Resolved, ProfileError> {
     resolve_text(library, catalogs, find(library, name)?, system)
 }
 
-/// Returns a profile whose text is at hand as it stands for a system; its parents come from the library.
+/// Returns a profile whose text is at hand as it stands for a system; its parents come from the library. Without a
+/// system it has its portable requirements only.
 ///
 /// # Errors
 ///
@@ -80,11 +81,11 @@ pub fn resolve_text(
     library: &dyn Library,
     catalogs: Catalogs,
     text: ProfileText,
-    system: System,
+    system: impl Into<Option<System>>,
 ) -> Result<Resolved, ProfileError> {
     let mut loader = Loader::new(library, catalogs);
     let name = loader.load(text)?;
-    let requirements = loader.requirements(&name, system);
+    let requirements = loader.requirements(&name, system.into());
     let Loader { log, loaded, .. } = loader;
     let (found, inputs) = log.finish();
     if found.iter().any(|found| found.class == super::Class::Invalid) {
@@ -124,7 +125,7 @@ pub fn check_text(
     let mut loader = Loader::new(library, catalogs);
     let name = loader.load(text)?;
     for system in System::ALL {
-        loader.requirements(&name, *system);
+        loader.requirements(&name, Some(*system));
     }
     Ok(loader.log.finish().0)
 }
@@ -269,7 +270,7 @@ impl<'l> Loader<'l> {
     }
 
     /// Returns what a loaded profile requires on a system, noting what contradicts itself.
-    fn requirements(&mut self, name: &str, system: System) -> Vec<Requirement> {
+    fn requirements(&mut self, name: &str, system: Option<System>) -> Vec<Requirement> {
         let mut known = BTreeMap::new();
         let tables = self.tables(name, system, &mut known);
         let log = &mut self.log;
@@ -280,7 +281,12 @@ impl<'l> Loader<'l> {
     }
 
     /// Returns the tables of a profile on a system: what is inherited, replaced by its own, changed by its overrides.
-    fn tables(&self, name: &str, system: System, known: &mut BTreeMap<String, Rc<Tables>>) -> Rc<Tables> {
+    fn tables(
+        &self,
+        name: &str,
+        system: Option<System>,
+        known: &mut BTreeMap<String, Rc<Tables>>,
+    ) -> Rc<Tables> {
         if let Some(tables) = known.get(name) {
             return Rc::clone(tables);
         }
@@ -397,6 +403,17 @@ mod tests {
         assert_eq!(freebsd.requirements[1].subject.to_string(), "net.inet.tcp.msl");
         let child = library.with("p", "name = \"p\"\nextends = [\"a\"]\nsettings.\"tcp.syn_backlog\" = 3");
         assert_eq!(limits(&of(&child, System::Linux), Setting::SynBacklog).unwrap(), "3");
+    }
+
+    #[test]
+    fn without_a_system_the_portable_requirements_count_alone() {
+        let library = library(&[(
+            "p",
+            "settings.\"tcp.syn_backlog\" = 1\nlinux.settings.\"tcp.syn_backlog\" = 2\nlinux.settings.\"tcp.orphan_limit\" = 7\nfreebsd.sysctl.\"net.inet.tcp.msl\" = 5000",
+        )]);
+        let profile = resolve(&library, catalogs, "p", None).unwrap().profile;
+        assert_eq!(limits(&profile, Setting::SynBacklog).unwrap(), "1");
+        assert_eq!(profile.requirements.len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod dialect;
 mod document;
 mod files;
 mod properties;
-mod script;
+pub(crate) mod script;
 
 use tune_model::finding::ProfileRef;
 use tune_model::plan::Refusal;

@@ -4,11 +4,11 @@ use crate::escape::escape;
 use crate::page::{LEAST_WIDTH, wrap};
 
 /// Columns of what is written into files, and of commands, wherever they are shown.
-pub(super) const FILE_WIDTH: usize = 80;
+pub(crate) const FILE_WIDTH: usize = 80;
 
 /// A script in the making. Nothing foreign in it can be anything but a comment.
 #[derive(Debug)]
-pub(super) struct Script {
+pub(crate) struct Script {
     out: String,
     width: usize,
 }

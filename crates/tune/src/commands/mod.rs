@@ -6,6 +6,7 @@ mod boot;
 mod change;
 mod completions;
 mod confirm;
+mod elsewhere;
 mod explain;
 mod history;
 mod man;
@@ -14,6 +15,7 @@ mod plan;
 mod profile;
 mod recover;
 mod render;
+mod render_script;
 mod rollback;
 mod set;
 mod status;
@@ -32,12 +34,15 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Completions { shell } => return completions::run(shell),
         Command::Man { command } => return man::run(command.as_deref()),
         Command::Render(wanted) => return render::run(&wanted, global, doors),
+        Command::Explain { subject, elsewhere } if elsewhere.is_meant() => {
+            return elsewhere::run(&subject, &elsewhere, global);
+        }
         other => other,
     };
     let context = Context::new(global, doors)?;
     match command {
         Command::Status => status::run(&context),
-        Command::Explain { subject } => explain::run(&context, &subject),
+        Command::Explain { subject, .. } => explain::run(&context, &subject),
         Command::Profile(command) => profile::run(&context, command),
         Command::Audit { profiles, only } => audit::run(&context, &profiles, only),
         Command::Plan(mut apply) => {

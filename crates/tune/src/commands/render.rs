@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use tune_engine::{Engine, Fresh, Options};
+use tune_model::legacy::Named;
 use tune_model::{Profile, Subject, System};
 use tune_report::verdict::quoted;
 use tune_report::{RenderReport, Report};
 
 use super::change::{subject_on, unknown};
+use super::elsewhere::{self, Meant};
+use super::render_script;
 use crate::args::{Format, Global, Render};
 use crate::context::{profile_ref, stated_ram, width};
 use crate::doors::Doors;
@@ -17,7 +20,16 @@ use crate::{exit, output};
 
 pub(crate) fn run(wanted: &Render, global: &Global, doors: &dyn Doors) -> Result<u8, CliError> {
     reads_no_host(global)?;
-    let target = target(&wanted.system)?;
+    let target = match target(&wanted.system)? {
+        Target::Known(named) => return render_script::run(wanted, global, named, &shelf(doors)),
+        Target::Fresh(target) => target,
+    };
+    if wanted.unverified {
+        let title = target.title();
+        return Err(CliError::usage(format!(
+            "--unverified: nothing that is written for {title} is unverified"
+        )));
+    }
     let ram = stated_ram(global)?;
     let (host, backend) = target.host(ram);
     let engine = Engine { backend: &*backend, host: &host };
@@ -58,21 +70,29 @@ fn reads_no_host(global: &Global) -> Result<(), CliError> {
         .hint("see what a host or an image needs: tune plan"))
 }
 
+/// What is written for.
+enum Target {
+    /// A system with a backend.
+    Fresh(Fresh),
+    /// One that is only known of.
+    Known(Named<'static>),
+}
+
 /// Returns the system that goes by a name. What is one to profiles can be several here, which are told things in different
 /// ways.
-fn target(name: &str) -> Result<Fresh, CliError> {
-    let names = || Fresh::ALL.iter().map(|target| target.name());
-    name.parse::<Fresh>().map_err(|error| match name {
-        "solaris" => {
-            CliError::usage("which of these it is makes a difference: illumos, solaris-11 or solaris-10")
-                .hint("name it: --for illumos")
+fn target(name: &str) -> Result<Target, CliError> {
+    if let Ok(fresh) = name.parse() {
+        return Ok(Target::Fresh(fresh));
+    }
+    match elsewhere::meant(name)? {
+        Meant::Known(named) => Ok(Target::Known(named)),
+        Meant::Live(system) => {
+            let several = Fresh::ALL.iter().filter(|fresh| fresh.system() == system);
+            let names: Vec<_> = several.map(|fresh| fresh.name()).collect();
+            let message = format!("which {} it is makes a difference: {}", system.title(), names.join(", "));
+            Err(CliError::usage(message).hint(format!("name one: --for {}", names[0])))
         }
-        _ => {
-            let hint = tune_model::did_you_mean(tune_model::nearest(name, names()).as_deref());
-            CliError::usage(format!("{error}{hint}"))
-                .hint(format!("known systems: {}", names().collect::<Vec<_>>().join(", ")))
-        }
-    })
+    }
 }
 
 fn options(engine: Engine<'_>, wanted: &Render, profiles: &[Profile]) -> Result<Options, CliError> {
@@ -104,7 +124,7 @@ fn subject(engine: Engine<'_>, profiles: &[Profile], name: &str) -> Result<Subje
 }
 
 /// Returns the command that makes this again.
-fn typed(wanted: &Render, global: &Global) -> String {
+pub(super) fn typed(wanted: &Render, global: &Global) -> String {
     let mut words: Vec<&str> = vec!["tune", "render"];
     words.extend(wanted.profiles.iter().map(String::as_str));
     words.extend(["--for", &wanted.system]);
@@ -116,8 +136,10 @@ fn typed(wanted: &Render, global: &Global) -> String {
     {
         words.extend(names.iter().flat_map(|name| [option, name.as_str()]));
     }
-    if wanted.skip_unsupported {
-        words.push("--skip-unsupported");
+    for (option, given) in
+        [("--skip-unsupported", wanted.skip_unsupported), ("--unverified", wanted.unverified)]
+    {
+        words.extend(given.then_some(option));
     }
     words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
