@@ -1,7 +1,7 @@
 //! Commands for systems whose own program keeps the values: ipadm, which keeps them for the next boot too, or ndd, which
 //! does not and needs a start script.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tune_model::native::{Command, Keeper, Program, Property};
 use tune_model::rendering::Assignment;
@@ -56,24 +56,13 @@ impl RenderReport {
     fn look(&self, script: &mut Script, keeper: Keeper) {
         script.part("first look: this changes nothing");
         script.comment("The values now; keep what it prints, to undo.");
-        let mut by_protocol: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for property in self.rendering.assignments.iter().filter_map(|line| line.property.as_ref()) {
-            by_protocol.entry(&property.protocol).or_default().push(&property.name);
-        }
-        for (protocol, names) in by_protocol {
-            match keeper {
-                Keeper::Ipadm => {
-                    let names = names.join(",");
-                    let fields = "property,current,persistent,default,possible";
-                    let show =
-                        Command::new(Program::Ipadm, &["show-prop", "-o", fields, "-p", &names, protocol]);
-                    script.code(&show.to_string());
-                }
-                _ => names.iter().for_each(|name| {
-                    let get = Command::new(Program::Ndd, &["-get", &format!("/dev/{protocol}"), name]);
-                    script.code(&get.to_string());
-                }),
-            }
+            let Property { protocol, name, .. } = property;
+            let look = match keeper {
+                Keeper::Ipadm => Command::new(Program::Ipadm, &["show-prop", "-p", name, protocol]),
+                _ => Command::new(Program::Ndd, &["-get", &property.device(), name]),
+            };
+            script.code(&look.to_string());
         }
         script.comment("Start scripts that set the same later win.");
         script.code("grep -n 'ndd.*-set' /etc/rcS.d/S* /etc/rc2.d/S* /etc/rc3.d/S*");
