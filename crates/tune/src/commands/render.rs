@@ -25,9 +25,9 @@ pub(crate) fn run(wanted: &Render, global: &Global, doors: &dyn Doors) -> Result
         Target::Fresh(target) => target,
     };
     if wanted.unverified {
-        let title = target.title();
+        let name = target.name();
         return Err(CliError::usage(format!(
-            "--unverified: nothing that is written for {title} is unverified"
+            "--unverified: nothing that is written for {name} is unverified"
         )));
     }
     let ram = stated_ram(global)?;
