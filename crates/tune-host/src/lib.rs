@@ -12,6 +12,7 @@ mod interrupt;
 pub mod live;
 mod replace;
 pub mod site;
+pub mod sockets;
 mod solve;
 mod sys;
 mod sysctl_name;
@@ -27,5 +28,6 @@ pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope
 pub use interrupt::Interrupt;
 pub use live::{LiveHost, NamespaceError};
 pub use site::SiteLibrary;
+pub use sockets::{AbortError, NetworkNamespace, Receive, SocketHolder, SocketHolders, SocketsError};
 pub use solve::solve_scalar;
 pub use sysctl_name::sysctl_path;
