@@ -12,6 +12,7 @@ pub mod finding;
 pub mod limits;
 pub mod plan;
 pub mod profile;
+pub mod proof;
 pub mod quantity;
 pub mod reading;
 pub mod rendering;

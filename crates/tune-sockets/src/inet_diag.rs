@@ -69,6 +69,52 @@ pub fn find_request(connection: &Connection, endian: Endian) -> Vec<u8> {
     message(endian, SOCK_DIAG_BY_FAMILY, REQUEST, SEQUENCE, &content)
 }
 
+/// Makes the request for the one socket with these addresses, and with this cookie where there is one, with its timings.
+pub(crate) fn look_up_request(
+    (local, remote): (SocketAddr, SocketAddr),
+    cookie: Option<Cookie>,
+    endian: Endian,
+) -> Vec<u8> {
+    let family = if local.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+    let fixed = [family_number(family), IPPROTO_TCP, WANT_INFO, 0];
+    let states = endian.put_u32(kernel_states(StateSet::ALL));
+    let content = [&fixed[..], &states, &id_of(local, remote, 0, cookie, endian)].concat();
+    message(endian, SOCK_DIAG_BY_FAMILY, REQUEST, SEQUENCE, &content)
+}
+
+/// What the kernel answers to [`look_up_request`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The socket, and its retransmission timeout where it has one.
+    Socket(Connection, Option<Duration>),
+    /// There is none.
+    None,
+    /// It failed with this error number.
+    Failed(i32),
+    /// It is no answer.
+    Malformed,
+}
+
+/// The kernel's numbers for "no such socket", and "another socket has the addresses now".
+const ENOENT: i32 = -2;
+const ESTALE: i32 = -116;
+
+/// Reads the datagram that answers [`look_up_request`].
+pub(crate) fn read_answer(datagram: &[u8], endian: Endian) -> Answer {
+    match Messages::of(datagram, endian, SEQUENCE).next() {
+        Some(Ok(received)) => match received.message {
+            Message::Error(ENOENT | ESTALE) => Answer::None,
+            Message::Error(number) | Message::Done(number) => Answer::Failed(number),
+            Message::Answer(SOCK_DIAG_BY_FAMILY, content) => match decode(content, endian) {
+                Some(connection) => Answer::Socket(connection, retransmission_timeout(content, endian)),
+                None => Answer::Malformed,
+            },
+            Message::Answer(..) => Answer::Malformed,
+        },
+        _ => Answer::Malformed,
+    }
+}
+
 /// Makes the request to abort the one connection with these addresses and this cookie.
 #[must_use]
 pub fn abort_request(connection: &Connection, endian: Endian) -> Vec<u8> {
@@ -83,13 +129,23 @@ fn one_socket(connection: &Connection, states: StateSet, endian: Endian) -> Vec<
 
 /// struct inet_diag_sockid: ports and addresses in network order, interface, cookie.
 fn socket_id(connection: &Connection, endian: Endian) -> Vec<u8> {
+    id_of(connection.local, connection.remote, connection.interface, connection.cookie, endian)
+}
+
+fn id_of(
+    local: SocketAddr,
+    remote: SocketAddr,
+    interface: u32,
+    cookie: Option<Cookie>,
+    endian: Endian,
+) -> Vec<u8> {
     let mut id = Vec::with_capacity(48);
-    id.extend(connection.local.port().to_be_bytes());
-    id.extend(connection.remote.port().to_be_bytes());
-    id.extend(address_bytes(connection.local.ip()));
-    id.extend(address_bytes(connection.remote.ip()));
-    id.extend(endian.put_u32(connection.interface));
-    let Cookie(cookie) = connection.cookie.unwrap_or(NO_COOKIE);
+    id.extend(local.port().to_be_bytes());
+    id.extend(remote.port().to_be_bytes());
+    id.extend(address_bytes(local.ip()));
+    id.extend(address_bytes(remote.ip()));
+    id.extend(endian.put_u32(interface));
+    let Cookie(cookie) = cookie.unwrap_or(NO_COOKIE);
     cookie.iter().for_each(|half| id.extend(endian.put_u32(*half)));
     id
 }
@@ -229,6 +285,14 @@ const LAST: [usize; 3] = [44, 52, 56];
 fn idle(info: &[u8], endian: Endian) -> Option<Duration> {
     let [sent, received, confirmed] = LAST.map(|at| endian.u32(info, at));
     Some(Duration::from_millis(sent?.min(received?).min(confirmed?).into()))
+}
+
+/// Where a `tcp_info` has the retransmission timeout, in microseconds.
+const RTO: usize = 8;
+
+fn retransmission_timeout(answer: &[u8], endian: Endian) -> Option<Duration> {
+    let info = info(Attributes::of(answer.get(FIXED..)?, endian))?;
+    endian.u32(info, RTO).map(|time| Duration::from_micros(time.into()))
 }
 
 /// What became of a list.

@@ -28,6 +28,8 @@
 //! | find the processes behind held ones | [`Options::naming_owners`], [`Census::owners`] |
 //! | list some connections | [`Filter`], [`Options::listing`], [`Census::connections`] |
 //! | tell the age of one | [`Connection::age`] |
+//! | look at one again and again | [`look_up`] |
+//! | measure how long one is kept | [`observe`] |
 
 #![forbid(unsafe_code)]
 
@@ -37,17 +39,22 @@ mod cidr;
 mod connection;
 mod filter;
 pub mod inet_diag;
+mod look_up;
 mod netlink;
 mod owners;
 pub mod proc_net;
+mod prove;
 mod state;
 pub mod tally;
+mod track;
 
 pub use bytes::Endian;
 pub use census::{Census, CensusError, Options, Source, take};
 pub use cidr::{Cidr, CidrError};
 pub use connection::{Age, Connection, Cookie, Family, Holding, Orphan, Timer, TimerKind};
 pub use filter::{Filter, FilterError, Match, Side, parse_age, parse_pid, parse_port};
+pub use look_up::{Sighting, look_up};
 pub use owners::{Owner, Owners};
+pub use prove::{ObserveError, Observed, observe};
 pub use state::{StateError, StateSet, TcpState};
 pub use tally::{Counts, Holdings, Share, Tally, TimeLeft};

@@ -5,6 +5,7 @@
 //! - `UPTIME`: the clock that counts from the start of the machine, suspended time included where there is such a one;
 //! - `read_tunable`, `describe_tunable`, `write_tunable`, `writable_tunable`: one tunable of the running kernel, whole;
 //! - `find_namespace`, `own_namespace`, `within`, `isolation`: network namespaces, where the system has them;
+//! - `in_new_network`: one of its own, for as long as something is done in it;
 //! - `ask_for_sockets`, `read_network_file`, `read_structure`, `abort_connection`: connections, each where the system
 //!   tells of them in this way;
 //! - `NAMES_SOCKET_HOLDERS`, `socket_holders`, `ancestors`, `network_namespaces`: the processes behind them.
@@ -18,6 +19,8 @@ mod linux;
 #[cfg(target_os = "linux")]
 mod linux_namespaces;
 #[cfg(target_os = "linux")]
+mod linux_new_network;
+#[cfg(target_os = "linux")]
 mod linux_processes;
 #[cfg(target_os = "linux")]
 mod linux_sockets;
@@ -28,6 +31,8 @@ pub(crate) use linux::{
 };
 #[cfg(target_os = "linux")]
 pub(crate) use linux_namespaces::network_namespaces;
+#[cfg(target_os = "linux")]
+pub(crate) use linux_new_network::in_new_network;
 #[cfg(target_os = "linux")]
 pub(crate) use linux_processes::{ancestors, socket_holders};
 #[cfg(target_os = "linux")]
@@ -49,7 +54,7 @@ compile_error!("the sysctl crate reads numbers as little-endian ones, and a long
 mod one_network;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use one_network::{
-    ancestors, ask_for_sockets, find_namespace, isolation, network_namespaces, own_namespace,
+    ancestors, ask_for_sockets, find_namespace, in_new_network, isolation, network_namespaces, own_namespace,
     read_network_file, socket_holders, within,
 };
 

@@ -4,6 +4,7 @@ use tune_model::plan::Namespace;
 
 use crate::host::Isolation;
 use crate::live::NamespaceError;
+use crate::new_network::NewNetworkError;
 use crate::sockets::{NetworkNamespace, Receive, SocketHolders, SocketsError};
 
 pub(crate) fn find_namespace(_name: &str) -> Result<Namespace, NamespaceError> {
@@ -19,6 +20,10 @@ pub(crate) fn within<T: Send>(
     work: impl FnOnce() -> T + Send,
 ) -> Result<T, NamespaceError> {
     if namespace.is_some() { Err(NamespaceError::Unsupported) } else { Ok(work()) }
+}
+
+pub(crate) fn in_new_network<T: Send>(_work: impl FnOnce() -> T + Send) -> Result<T, NewNetworkError> {
+    Err(NewNetworkError::Unsupported)
 }
 
 /// A jail or a zone is a machine of its own here: what it may change its kernel tells.
