@@ -35,13 +35,10 @@ fn main() {
     }
 }
 
-/// As many descriptors as the kernel lets root have; others keep what they got.
+/// As many descriptors as this process may have.
 fn raise_limit() {
-    let most = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap().trim().parse().unwrap();
-    if setrlimit(Resource::RLIMIT_NOFILE, most, most).is_err() {
-        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
-    }
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
 }
 
 fn peer(ports: usize) {
