@@ -231,7 +231,7 @@ fn read_freebsd(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source, b
             Read::List(_) => reading.again(),
             Read::Counts(counts) => {
                 reading.again();
-                reading.tally.counts = counts;
+                reading.tally.counts = *counts;
                 return Ok((Source::States, false));
             }
         }

@@ -103,7 +103,7 @@ pub enum Outcome {
     Aborted,
     /// It was gone before.
     Gone,
-    /// It is in another state now, or another one has its addresses; it was left alone.
+    /// It is in another state now, its process has left it, or another one has its addresses; it was left alone.
     Changed,
     /// The kernel said that it aborted it, and it is still there.
     Remains,
@@ -285,7 +285,7 @@ impl Choice {
 
     /// Aborts the chosen connections one after the other, and returns what became of each, in the same order.
     ///
-    /// Just before, each is looked for again: only one in the same state, with the same cookie, is aborted. Afterwards
+    /// Just before, each is looked for again: only one in the same state, with the same cookie and held as it was, is aborted. Afterwards
     /// it is looked for once more. `each` is told every outcome, and breaks where the rest is to be left alone.
     ///
     /// # Errors
@@ -318,7 +318,7 @@ fn abort(machine: &dyn Machine, source: Source, connection: &Connection) -> Outc
         Err(error) => return Outcome::Failed(error),
         Ok(Presence::Gone) => return Outcome::Gone,
         Ok(Presence::Other) => return Outcome::Changed,
-        Ok(Presence::Same(state)) if state != connection.state => return Outcome::Changed,
+        Ok(Presence::Same(now)) if !is_as_chosen(&now, connection) => return Outcome::Changed,
         Ok(Presence::Same(_)) => {}
     }
     let request = match source {
@@ -332,15 +332,22 @@ fn abort(machine: &dyn Machine, source: Source, connection: &Connection) -> Outc
     }
     match still_there(machine, source, connection) {
         Ok(Presence::Gone | Presence::Other) => Outcome::Aborted,
-        Ok(Presence::Same(TcpState::Closed)) => Outcome::Aborted,
+        Ok(Presence::Same(now)) if now.state == TcpState::Closed => Outcome::Aborted,
         Ok(Presence::Same(_)) => Outcome::Remains,
         Err(error) => Outcome::Failed(error),
     }
 }
 
+/// Tells whether a connection is in the state in which it was chosen, and had by the same: a process that closes it, or
+/// ends, leaves it to the kernel under the same cookie.
+fn is_as_chosen(now: &Connection, chosen: &Connection) -> bool {
+    let held_by = |connection: &Connection| (connection.inode, connection.holding.is_orphaned());
+    now.state == chosen.state && held_by(now) == held_by(chosen)
+}
+
 /// What is found at the addresses of a connection.
 enum Presence {
-    Same(TcpState),
+    Same(Box<Connection>),
     Other,
     Gone,
 }
@@ -364,7 +371,7 @@ fn in_table(host: &dyn Host, connection: &Connection) -> Result<Presence, Socket
         ControlFlow::Break(())
     })?;
     match found {
-        Found::Same(now) if now.cookie == connection.cookie => Ok(Presence::Same(now.state)),
+        Found::Same(now) if now.cookie == connection.cookie => Ok(Presence::Same(Box::new(now))),
         Found::Same(_) | Found::Other => Ok(Presence::Other),
         Found::Gone => Ok(Presence::Gone),
         Found::Failed(number) => Err(SocketsError::answered(number)),
@@ -378,7 +385,7 @@ fn in_list(host: &dyn Host, connection: &Connection) -> Result<Presence, Sockets
     let read = crate::freebsd::read(host, |now| {
         if ends(&now) == ends(connection) {
             let same = now.cookie == connection.cookie;
-            presence = if same { Presence::Same(now.state) } else { Presence::Other };
+            presence = if same { Presence::Same(Box::new(now)) } else { Presence::Other };
         }
     });
     match read {
@@ -550,6 +557,18 @@ mod tests {
         assert_eq!(world.left(), [1, 99, 3, 4, 5, 7]);
         let totals = Totals::of(&outcomes);
         assert_eq!((totals.changed, totals.gone, totals.is_complete()), (2, 1, true));
+    }
+
+    #[test]
+    fn what_its_process_left_meanwhile_is_left_alone() {
+        let world = world(kernel());
+        let choice = world.choose("held state=fin-wait-2").unwrap();
+        world.kernel.change(|connections| {
+            let left = Connection { cookie: Some(Cookie([1, 0])), ..orphan(1) };
+            connections[0] = left;
+        });
+        assert_eq!(world.carry_out(&choice), [Outcome::Changed]);
+        assert_eq!(world.left().len(), 7);
     }
 
     #[test]

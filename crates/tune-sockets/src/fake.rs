@@ -111,7 +111,7 @@ impl FakeSockets for FakeKernel {
         let asked = Asked::read(request, Endian::NATIVE).ok_or_else(unknown)?;
         let Some(id) = &asked.one else { return Ok(self.list(&asked)) };
         let found = self.place(id).map(|at| asked.answer(&self.connections.borrow()[at]));
-        Ok(vec![found.unwrap_or_else(|number| error(number))])
+        Ok(vec![found.unwrap_or_else(error)])
     }
 
     fn holders(&self) -> Option<SocketHolders> {

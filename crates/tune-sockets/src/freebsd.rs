@@ -210,7 +210,7 @@ pub(crate) enum Read {
     /// All of it; whether it changed while it was made.
     List(bool),
     /// It is laid out otherwise; this is how many connections there are.
-    Counts(Counts),
+    Counts(Box<Counts>),
 }
 
 /// Reads the list, or, where it is laid out otherwise, the counts.
@@ -223,7 +223,7 @@ pub(crate) fn read(host: &dyn Host, each: impl FnMut(Connection)) -> Result<Read
             let counts = host.read_structure(STATES).map_err(unreadable)?;
             let counts = decode_states(&counts, Endian::NATIVE);
             counts
-                .map(Read::Counts)
+                .map(|counts| Read::Counts(Box::new(counts)))
                 .ok_or_else(|| CensusError::Malformed(format!("{STATES}: it is too short")))
         }
     }

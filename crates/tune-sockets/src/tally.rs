@@ -269,7 +269,7 @@ impl Tally {
     #[must_use]
     pub fn leading_peers(&self, many: usize) -> Vec<(IpAddr, Share)> {
         let mut peers: Vec<_> = self.peers.iter().map(|(peer, share)| (*peer, *share)).collect();
-        leading(&mut peers, many, |share| share.total());
+        leading(&mut peers, many, Share::total);
         peers
     }
 
