@@ -23,7 +23,7 @@ pub use backend::{
     Around, Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
 };
 pub use detached::{Detached, detach, say_ready};
-pub use fake::FakeHost;
+pub use fake::{FakeHost, FakeSockets};
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
 pub use fresh::FreshHost;
 pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};

@@ -27,6 +27,7 @@
 //! | find ports and peers that lead | [`Tally::ports`](tally::Tally::ports), [`Tally::leading_peers`](tally::Tally::leading_peers) |
 //! | find the processes behind held ones | [`Options::naming_owners`], [`Census::owners`] |
 //! | list some connections | [`Filter`], [`Options::listing`], [`Census::connections`] |
+//! | abort some | [`drop::choose`], [`drop::Choice::carry_out`] |
 //! | tell the age of one | [`Connection::age`] |
 //! | look at one again and again | [`look_up`] |
 //! | measure how long one is kept | [`observe`] |
@@ -37,10 +38,14 @@ mod bytes;
 pub mod census;
 mod cidr;
 mod connection;
+pub mod drop;
+pub mod fake;
 mod filter;
+pub mod freebsd;
 pub mod inet_diag;
 mod look_up;
 mod netlink;
+pub mod netstat;
 mod owners;
 pub mod proc_net;
 mod prove;
@@ -49,7 +54,7 @@ pub mod tally;
 mod track;
 
 pub use bytes::Endian;
-pub use census::{Census, CensusError, Options, Source, take};
+pub use census::{Census, CensusError, Options, Source, of_netstat, take};
 pub use cidr::{Cidr, CidrError};
 pub use connection::{Age, Connection, Cookie, Family, Holding, Orphan, Timer, TimerKind};
 pub use filter::{Filter, FilterError, Match, Side, parse_age, parse_pid, parse_port};

@@ -10,7 +10,7 @@ use crate::bytes::Endian;
 use crate::census::{CensusError, Options, Source, take};
 use crate::connection::{Connection, Cookie};
 use crate::filter::Filter;
-use crate::inet_diag::{Answer, look_up_request, read_answer};
+use crate::inet_diag::{Found, decode_found, look_up_request, retransmission_timeout};
 use crate::state::StateSet;
 
 /// One connection as it was seen.
@@ -51,18 +51,17 @@ fn ask(
     addresses: (SocketAddr, SocketAddr),
     cookie: Option<Cookie>,
 ) -> Result<Option<Sighting>, CensusError> {
-    let mut answer = Answer::Malformed;
+    let (mut found, mut timeout) = (Found::Malformed, None);
     host.ask_for_sockets(&look_up_request(addresses, cookie, Endian::NATIVE), &mut |datagram| {
-        answer = read_answer(datagram, Endian::NATIVE);
+        found = decode_found(datagram, Endian::NATIVE);
+        timeout = retransmission_timeout(datagram, Endian::NATIVE);
         ControlFlow::Break(())
     })?;
-    match answer {
-        Answer::Socket(connection, retransmission_timeout) => {
-            Ok(Some(Sighting { connection, retransmission_timeout }))
-        }
-        Answer::None => Ok(None),
-        Answer::Failed(number) => Err(SocketsError::answered(number).into()),
-        Answer::Malformed => Err(CensusError::Malformed("it is no answer to what was asked".to_owned())),
+    match found {
+        Found::Same(connection) => Ok(Some(Sighting { connection, retransmission_timeout: timeout })),
+        Found::Other | Found::Gone => Ok(None),
+        Found::Failed(number) => Err(SocketsError::answered(number).into()),
+        Found::Malformed => Err(CensusError::Malformed("it is no answer to what was asked".to_owned())),
     }
 }
 
@@ -84,6 +83,7 @@ fn in_list(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
     use tune_host::{LiveHost, Loopback, Scope};
 
     use super::*;
@@ -115,4 +115,21 @@ mod tests {
         drop(connection);
         assert_eq!(seen(None), None);
     }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), length: u8) {
+            for endian in [Endian::Little, Endian::Big] {
+                let mut answer = look_up_request((ANY, ANY), None, endian);
+                answer.extend(&bytes);
+                // A length and a number that fit, so that what comes behind is read.
+                answer[..4].copy_from_slice(&endian.put_u32(length.into()));
+                for answer in [&answer, &bytes] {
+                    let _ = (decode_found(answer, endian), retransmission_timeout(answer, endian));
+                }
+            }
+        }
+    }
+
+    const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 }

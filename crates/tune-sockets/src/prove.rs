@@ -16,6 +16,8 @@ use crate::track::Track;
 const PAUSE: Duration = Duration::from_millis(10);
 /// So many times as long as a look takes is waited until the next: where a whole list is read, that takes time.
 const REST: u32 = 10;
+/// But not for longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why nothing could be observed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +109,7 @@ pub fn observe(
         if each(start.elapsed()).is_break() {
             return Err(ObserveError::Interrupted);
         }
-        std::thread::sleep(PAUSE.max(took * REST));
+        std::thread::sleep((took * REST).clamp(PAUSE, LONGEST_PAUSE));
     }
     let seen = observation(source, &closed, &half_closed);
     Ok(Observed { seen, retransmission_timeout: before.retransmission_timeout })

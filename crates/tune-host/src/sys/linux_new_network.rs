@@ -1,5 +1,6 @@
 //! Linux: a network namespace that ends with the thread that made it.
 
+use nix::errno::Errno as Refusal;
 use nix::sched::{CloneFlags, unshare};
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
@@ -25,8 +26,11 @@ pub(crate) fn in_new_network<T: Send>(work: impl FnOnce() -> T + Send) -> Result
 fn make() -> Result<(), NewNetworkError> {
     let before = own_namespace();
     unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| match errno {
-        nix::errno::Errno::EPERM => NewNetworkError::Denied,
-        nix::errno::Errno::EINVAL => NewNetworkError::Unsupported,
+        Refusal::EPERM => NewNetworkError::Denied,
+        Refusal::EINVAL => NewNetworkError::Unsupported,
+        Refusal::ENOSPC => {
+            NewNetworkError::Failed("there are as many as user.max_net_namespaces allows".to_owned())
+        }
         errno => NewNetworkError::Failed(plain(&errno.into())),
     })?;
     // What comes next writes: it must not be in the namespace that others are in.
