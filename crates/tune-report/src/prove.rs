@@ -325,7 +325,7 @@ fn connections(page: &mut Page, seen: &Observation, expected: Option<&Expectatio
 fn part(stage: &Stage) -> String {
     let form = match stage.kept_as {
         KeptAs::Socket => "a whole socket",
-        KeptAs::Minisock => "a small record with a timer",
+        KeptAs::Minisock => "a small record",
     };
     format!("{} as {form}", seconds(stage.lasted))
 }
@@ -401,7 +401,7 @@ measured: in a network namespace of its own, with net.ipv4.tcp_fin_timeout = 61
 connection   in FIN_WAIT_2   expected  allowed         in the end
 closed       2.07 s          2s        1.70 to 2.55 s  gone
 half-closed  2.06 to 2.30 s  no limit  -               still there, no timer
-    closed: 1.03 s as a whole socket, then 1.04 s as a small record with a timer
+    closed: 1.03 s as a whole socket, then 1.04 s as a small record
 
 Proven: the closed connection stayed in FIN_WAIT_2 for 2.07 s (expected: 2s),
 and the half-closed one was left alone.
