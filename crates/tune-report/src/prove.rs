@@ -161,7 +161,8 @@ impl ProveReport {
                 format!("{name} was {value}, and had been changed to {after} when the connection was gone; measure again")
             }
             NotMeasured::Unclear => {
-                "the connections were not looked at often enough to tell, as when a machine is very busy; measure again"
+                "the connections were not looked at often enough, or not long enough, to tell, as when a machine is very busy; \
+                 measure again"
                     .to_owned()
             }
         }
@@ -416,7 +417,7 @@ and the half-closed one was left alone.
     fn what_differs_is_said_and_ends_with_2() {
         use Difference::{Early, HalfClosedGone, HalfClosedTimed, Late, StillThere};
         let mut report = report(Outcome::Differs(vec![Late, HalfClosedTimed]));
-        let text = plain(&report);
+        let text = plain(&report).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
             text.contains("It differs: the closed connection was gone too late, after 2.07 s (expected: 2s); a timer ran"),
             "{text}"

@@ -173,7 +173,7 @@ fn changed(before: &Texts, after: &Result<Texts, ReadError>) -> Option<(NamedVal
 }
 
 fn not_made(error: &NewNetworkError) -> CliError {
-    let hint = "measure where this host's connections are, which needs no privilege: tune prove --here";
+    let hint = "or measure where this host's connections are, which needs no privilege: tune prove --here";
     match error {
         NewNetworkError::Denied => CliError::new("not-permitted", exit::NOT_PERMITTED, error.to_string())
             .hint("run tune as root")
