@@ -10,6 +10,7 @@ pub mod faults;
 pub mod files;
 pub mod freebsd;
 pub mod fuzzing;
+pub mod half_closed;
 pub mod legacy_page;
 pub mod namespace;
 pub mod native;

@@ -19,6 +19,11 @@ const DRIFTED: fn(&Sandbox) = |sandbox| {
     APPLIED(sandbox);
     fs::write(FIN_TIMEOUT, "45\n").unwrap();
 };
+/// Nothing of a closed connection is kept there.
+const KEEPS_NOTHING: fn(&Sandbox) = |sandbox| {
+    let _ = sandbox.run(&["ip", "link", "set", "lo", "up"]).code(0);
+    fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0\n").unwrap();
+};
 const STATE_IS_A_FILE: fn(&Sandbox) = |_| fs::write(STATE, "").unwrap();
 
 const ROWS: &[Row] = &[
@@ -30,6 +35,7 @@ const ROWS: &[Row] = &[
     (APPLIED, &["apply", "web-server", "--yes", "--detailed-exitcodes"], 0),
     (APPLIED, &["audit", "web-server", "--only", "runtime"], 0),
     (APPLIED, &["rollback", "--yes"], 0),
+    (NOTHING, &["prove", "--timeout", "10s"], 1),
     (NOTHING, &["rollback", "--yes"], 1),
     (NOTHING, &["confirm"], 1),
     (STATE_IS_A_FILE, &["apply", "web-server", "--yes"], 1),
@@ -37,6 +43,7 @@ const ROWS: &[Row] = &[
     (NOTHING, &["render", "web-server", "--for", "linux"], 1),
     (NOTHING, &["render", "web-server", "--for", "illumos", "--ram", "16GiB"], 0),
     (NOTHING, &["audit", "web-server"], 2),
+    (KEEPS_NOTHING, &["prove", "--here"], 2),
     (NOTHING, &["plan", "web-server"], 2),
     (NOTHING, &["apply", "web-server", "--dry-run"], 2),
     (NOTHING, &["apply", "web-server", "--yes", "--detailed-exitcodes"], 2),
@@ -48,6 +55,7 @@ const ROWS: &[Row] = &[
     (NOTHING, &["apply", "web-server"], 64),
     (NOTHING, &["apply", "web-server", "--yes", "--confirm-within", "2d"], 64),
     (NOTHING, &["set", "tcp.fin_wait_2_timeout=soon", "--yes"], 64),
+    (NOTHING, &["prove", "--timeout", "soon"], 64),
     (NOTHING, &["render", "web-server"], 64),
     (NOTHING, &["render", "web-server", "--for", "beos"], 64),
     (NOTHING, &["apply", "no-such-profile", "--yes"], 65),
@@ -96,6 +104,7 @@ fn who_may_not_change_anything_ends_with_77() {
         {
             sandbox.nobody(command).code(77).says(&["root"]);
         }
+        sandbox.nobody(&["prove"]).code(77).says(&["root", "--here"]);
         assert_eq!(sandbox.fingerprint(), before);
         APPLIED(sandbox);
         for command in [

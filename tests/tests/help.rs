@@ -26,6 +26,7 @@ const COMMANDS: &[&[&str]] = &[
     &["off"],
     &["rollback"],
     &["history"],
+    &["prove"],
     &["recover"],
     &["completions"],
     &["man"],

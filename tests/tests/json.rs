@@ -27,6 +27,8 @@ const COMMANDS: &[&[&str]] = &[
     &["audit", "web-server", "baseline", "mobile-clients"],
     &["audit", "web-server", "--only", "runtime"],
     &["audit", "nonsense"],
+    &["prove", "--timeout", "10s"],
+    &["prove", "--here", "--timeout", "80s"],
     &["plan", "web-server"],
     &["plan", "web-server", "--diff"],
     &["plan", "system-defaults", "fin-wait-2-relief"],

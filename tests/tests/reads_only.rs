@@ -35,6 +35,7 @@ const LOOKING: &[(&[&str], i32, i32)] = &[
     (&["man"], 0, 0),
     (&["completions", "bash"], 0, 0),
     // Refused before anything is begun.
+    (&["prove", "--timeout", "2s"], 1, 1),
     (&["apply", "web-server"], 64, 64),
     (&["apply", "no-such-profile", "--yes"], 65, 65),
 ];
@@ -133,11 +134,15 @@ const CHANGING: &[&str] = &[
 /// Files that may be opened for writing: they keep nothing, and a terminal is asked through the first.
 const KEEP_NOTHING: &[&str] = &["\"/dev/tty\"", "\"/dev/null\""];
 
+/// Returns the name and the arguments of the call in a line of strace.
+fn call(line: &str) -> Option<(&str, &str)> {
+    // "1234  openat(AT_FDCWD</mnt>, "/etc/x", O_RDONLY) = 3"; a pid comes first.
+    line.split_once(' ').map_or(line, |(_, rest)| rest).trim_start().split_once('(')
+}
+
 /// Tells what is wrong with a line of strace, if anything is.
 fn fault(line: &str) -> Option<&'static str> {
-    // "1234  openat(AT_FDCWD</mnt>, "/etc/x", O_RDONLY) = 3"; a pid comes first.
-    let call = line.split_once(' ').map_or(line, |(_, rest)| rest).trim_start();
-    let (name, arguments) = call.split_once('(')?;
+    let (name, arguments) = call(line)?;
     if CHANGING.contains(&name) {
         return Some("changes or tells something");
     }
@@ -185,6 +190,16 @@ const NOBODY: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-
 
 /// Runs a command under strace, and fails the test if it changed anything or tried to.
 fn watched(sandbox: &Sandbox, user: &[&str], arguments: &[&str]) -> Ended {
+    watched_but(sandbox, user, arguments, |calls| calls.to_vec())
+}
+
+/// As [`watched`], of the calls that are `left`.
+fn watched_but(
+    sandbox: &Sandbox,
+    user: &[&str],
+    arguments: &[&str],
+    left: impl for<'a> Fn(&[&'a str]) -> Vec<&'a str>,
+) -> Ended {
     const TRACE: &str = "/mnt/trace";
     let before = sandbox.fingerprint();
     let strace = ["strace", "-f", "-y", "-s", "200", "-o", TRACE];
@@ -195,10 +210,76 @@ fn watched(sandbox: &Sandbox, user: &[&str], arguments: &[&str]) -> Ended {
     // setpriv becomes tune, and what it did before that is its own.
     let started = format!("execve({TUNE:?}");
     let start = trace.lines().position(|line| line.contains(&started) && line.ends_with("= 0"));
-    let calls = trace.lines().skip(start.expect("tune was started"));
-    let faults: Vec<_> = calls.filter_map(|line| Some((fault(line)?, line))).collect();
+    let calls: Vec<_> = trace.lines().skip(start.expect("tune was started")).collect();
+    let faults: Vec<_> = left(&calls).into_iter().filter_map(|line| Some((fault(line)?, line))).collect();
     assert!(faults.is_empty(), "{}: {faults:#?}", ended.line);
     ended
+}
+
+/// Calls that make connections over loopback and ask the kernel for them, with something that their arguments hold.
+/// Nobody but the process itself is connected to, and the kernel is asked and told nothing.
+const CONNECTIONS: &[(&str, &str)] = &[
+    ("socket", "AF_INET, SOCK_STREAM"),
+    ("socket", "NETLINK_SOCK_DIAG"),
+    ("setsockopt", "SOL_SOCKET, SO_R"),
+    ("bind", "sin_port=htons(0), sin_addr=inet_addr(\"127.0.0.1\")"),
+    ("connect", "sin_addr=inet_addr(\"127.0.0.1\")"),
+    ("listen", ""),
+    ("sendto", ", \".\", 1, MSG_NOSIGNAL"),
+    ("sendto", "nlmsg_type=0x14 "),
+    ("sendto", "nlmsg_type=SOCK_DIAG_BY_FAMILY"),
+];
+
+/// Calls that furnish a network namespace of its own: its loopback interface goes up, and it gets the host's value.
+const FURNISHING: &[(&str, &str)] = &[
+    ("socket", "NETLINK_ROUTE"),
+    ("sendto", "nlmsg_type=0x10 "),
+    ("sendto", "nlmsg_type=RTM_NEWLINK"),
+    ("openat", "\"/proc/sys/net/ipv4/tcp_fin_timeout\", O_WRONLY"),
+    ("write", "</proc/sys/net/ipv4/tcp_fin_timeout>, \"2\\n\""),
+];
+
+fn is_among(line: &str, list: &[(&str, &str)]) -> bool {
+    let found = call(line);
+    found.is_some_and(|(name, arguments)| {
+        list.iter().any(|(called, holds)| name == *called && arguments.contains(holds))
+    })
+}
+
+/// Returns the calls that do not belong to a measurement where the host's connections are.
+fn not_of_measuring_here<'a>(calls: &[&'a str]) -> Vec<&'a str> {
+    calls.iter().copied().filter(|line| !is_among(line, CONNECTIONS)).collect()
+}
+
+/// Returns the calls that do not belong to a measurement in a network namespace of its own: what is done for that
+/// belongs to it only in the thread that went there, and after it did.
+fn not_of_measuring_apart<'a>(calls: &[&'a str]) -> Vec<&'a str> {
+    let goes = |line: &&str| line.contains(" unshare(CLONE_NEWNET)") && line.ends_with("= 0");
+    let at = calls.iter().position(goes).expect("a namespace was made");
+    let thread = calls[at].split(' ').next().unwrap();
+    let is_there = |place: usize, line: &str| place > at && line.split(' ').next() == Some(thread);
+    let belongs = |place: usize, line: &str| {
+        place == at || is_there(place, line) && (is_among(line, CONNECTIONS) || is_among(line, FURNISHING))
+    };
+    let left = calls.iter().enumerate().filter(|(place, line)| !belongs(*place, line));
+    left.map(|(_, line)| *line).collect()
+}
+
+#[test]
+fn who_measures_writes_in_a_namespace_of_its_own_and_nowhere_else() {
+    if !can_trace() {
+        return;
+    }
+    inside(|sandbox| {
+        let _ = sandbox.run(&["ip", "link", "set", "lo", "up"]).code(0);
+        fs::write("/proc/sys/net/ipv4/tcp_fin_timeout", "2\n").unwrap();
+        // Traced it may be too slow to tell.
+        let measured = |ended: &Ended| assert!([0, 1].contains(&ended.code), "{}{}", ended.out, ended.err);
+        measured(&watched_but(sandbox, &[], &["prove"], not_of_measuring_apart));
+        measured(&watched_but(sandbox, &[], &["prove", "--here"], not_of_measuring_here));
+        measured(&watched_but(sandbox, NOBODY, &["prove", "--here"], not_of_measuring_here));
+        assert!(!Path::new(STATE).exists());
+    });
 }
 
 fn can_trace() -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tune_model::catalog::{Mutability, TakesHold};
 use tune_model::claim::{ScopeClaims, TakenOver};
@@ -397,6 +398,19 @@ pub trait Backend {
     /// Tells whether the system itself sets the boot values; otherwise a service runs `tune` at each boot.
     fn boots_by_itself(&self) -> bool {
         true
+    }
+
+    /// Returns by how much the kernel's timers may fire late that are set to this time.
+    fn timer_slack(&self, time: Duration) -> Duration {
+        let _ = time;
+        Duration::ZERO
+    }
+
+    /// Returns the least time that a closed connection stays in FIN_WAIT_2, whatever the values are, given its
+    /// retransmission timeout.
+    fn fin_wait_2_floor(&self, retransmission_timeout: Duration) -> Duration {
+        let _ = retransmission_timeout;
+        Duration::ZERO
     }
 
     /// Tells whether the boot layer exists in the host's scope.

@@ -9,6 +9,7 @@ use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files};
 use crate::native::{Inquiry, Output, RunError};
+use crate::sockets::{AbortError, NetworkNamespace, Receive, SocketHolders, SocketsError};
 use crate::sys;
 
 /// Why a tunable could not be read.
@@ -241,7 +242,63 @@ pub trait Host {
     ///
     /// [`FileError::WrongKind`] for anything but a regular file.
     fn file_image(&self, path: &Path) -> Result<Option<FileImage>, FileError>;
+
+    /// Sends a request for sockets to the kernel, in the scope looked at, and hands on each datagram that it answers
+    /// with until `receive` breaks.
+    ///
+    /// Linux: a message of `NETLINK_SOCK_DIAG` that asks; others are refused.
+    ///
+    /// # Errors
+    ///
+    /// Any [`SocketsError`]; what the kernel says inside of its datagrams is none.
+    fn ask_for_sockets(&self, request: &[u8], receive: &mut Receive<'_>) -> Result<(), SocketsError> {
+        let _ = (request, receive);
+        Err(SocketsError::Unsupported(NO_NETLINK.to_owned()))
+    }
+
+    /// Reads a file below `/proc/net`, in the scope looked at, and hands on its pieces until `receive` breaks.
+    ///
+    /// # Errors
+    ///
+    /// Any [`SocketsError`].
+    fn read_network_file(&self, name: &str, receive: &mut Receive<'_>) -> Result<(), SocketsError> {
+        let _ = receive;
+        Err(SocketsError::Unsupported(format!("there is no /proc/net/{name}")))
+    }
+
+    /// Returns the bytes of a tunable that is a structure.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ReadError`].
+    fn read_structure(&self, name: &str) -> Result<Vec<u8>, ReadError> {
+        Err(ReadError::Missing(name.to_owned()))
+    }
+
+    /// Finds which processes have sockets whose inodes are wanted: all processes that can be seen, or only some.
+    /// `wanted` is asked for every socket of every process.
+    fn socket_holders(&self, only: Option<&[i32]>, wanted: &(dyn Fn(u64) -> bool + Sync)) -> SocketHolders {
+        let _ = (only, wanted);
+        SocketHolders::default()
+    }
+
+    /// Tells whether [`Host::socket_holders`] can find anything here.
+    fn names_socket_holders(&self) -> bool {
+        false
+    }
+
+    /// Returns the ids of this process and of those it was started from, the nearest first.
+    fn ancestors(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    /// Returns the network namespaces of the host that the caller can see, the first process's first.
+    fn network_namespaces(&self) -> Vec<NetworkNamespace> {
+        Vec::new()
+    }
 }
+
+const NO_NETLINK: &str = "it has no NETLINK_SOCK_DIAG";
 
 /// A machine that can be changed. Only the execution of a journaled plan is given one.
 pub trait Machine: Host {
@@ -291,4 +348,17 @@ pub trait Machine: Host {
     ///
     /// Any [`FileError`].
     fn set_directory(&self, path: &Path, present: bool) -> Result<(), FileError>;
+
+    /// Aborts one connection, in the scope looked at. It cannot be undone.
+    ///
+    /// The request has the form of the system. Linux: a message of `NETLINK_SOCK_DIAG` that destroys one socket.
+    /// FreeBSD: the addresses that `net.inet.tcp.drop` takes.
+    ///
+    /// # Errors
+    ///
+    /// Any [`AbortError`]; the connection is then as it was.
+    fn abort_connection(&self, request: &[u8]) -> Result<(), AbortError> {
+        let _ = request;
+        Err(AbortError::Unsupported)
+    }
 }

@@ -9,6 +9,7 @@ use tune_model::plan::{FileImage, Namespace};
 use crate::files::{FileError, Files, RootedFiles, file_error, write_error};
 use crate::host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 use crate::native::{Inquiry, Output, RunError, Runner};
+use crate::sockets::{AbortError, NetworkNamespace, Receive, SocketHolders, SocketsError};
 use crate::{native, replace, sys};
 
 /// The running system, or an offline image of one.
@@ -109,6 +110,13 @@ impl LiveHost {
         match &self.scope {
             Scope::Namespace(namespace) => Some(namespace),
             _ => None,
+        }
+    }
+
+    fn is_running(&self) -> Result<(), SocketsError> {
+        match self.scope {
+            Scope::Image(_) => Err(SocketsError::Unsupported("an image has no connections".to_owned())),
+            _ => Ok(()),
         }
     }
 }
@@ -240,6 +248,42 @@ impl Host for LiveHost {
             Ok(real) => replace::image(&real).map_err(|error| file_error(path, &error)),
         }
     }
+
+    fn ask_for_sockets(&self, request: &[u8], receive: &mut Receive<'_>) -> Result<(), SocketsError> {
+        self.is_running()?;
+        sys::ask_for_sockets(self.chosen(), request, receive)
+    }
+
+    fn read_network_file(&self, name: &str, receive: &mut Receive<'_>) -> Result<(), SocketsError> {
+        self.is_running()?;
+        sys::read_network_file(self.chosen(), name, receive)
+    }
+
+    fn read_structure(&self, name: &str) -> Result<Vec<u8>, ReadError> {
+        match self.scope {
+            Scope::Image(_) => Err(ReadError::NotLive(name.to_owned())),
+            _ => sys::read_structure(name),
+        }
+    }
+
+    fn socket_holders(&self, only: Option<&[i32]>, wanted: &(dyn Fn(u64) -> bool + Sync)) -> SocketHolders {
+        if self.names_socket_holders() { sys::socket_holders(only, wanted) } else { SocketHolders::default() }
+    }
+
+    fn names_socket_holders(&self) -> bool {
+        sys::NAMES_SOCKET_HOLDERS && !matches!(self.scope, Scope::Image(_))
+    }
+
+    fn ancestors(&self) -> Vec<i32> {
+        sys::ancestors()
+    }
+
+    fn network_namespaces(&self) -> Vec<NetworkNamespace> {
+        match self.scope {
+            Scope::Image(_) => Vec::new(),
+            _ => sys::network_namespaces(),
+        }
+    }
 }
 
 impl Machine for LiveHost {
@@ -284,5 +328,12 @@ impl Machine for LiveHost {
         let real = self.locate(path)?;
         let changed = if present { replace::make_directory(&real) } else { std::fs::remove_dir(&real) };
         changed.and_then(|()| replace::sync_parent(&real)).map_err(|error| write_error(path, &error))
+    }
+
+    fn abort_connection(&self, request: &[u8]) -> Result<(), AbortError> {
+        match self.scope {
+            Scope::Image(_) => Err(AbortError::Unsupported),
+            _ => sys::abort_connection(self.chosen(), request),
+        }
     }
 }

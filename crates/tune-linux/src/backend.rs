@@ -1,6 +1,7 @@
 //! Linux behind the trait that every system implements.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tune_host::backend::{BootStory, Moving};
 use tune_host::{
@@ -101,6 +102,17 @@ impl Backend for Linux {
 
     fn may_do(&self, effect: &Effect) -> bool {
         permitted::may_do(effect)
+    }
+
+    /// Timers are kept in slots that get coarser with the time: 8 to the n ticks from 63 times 8 to the n-1 on. Source:
+    /// kernel/time/timer.c `LVL_START`, `LVL_GRAN`.
+    fn timer_slack(&self, time: Duration) -> Duration {
+        time * 8 / 63
+    }
+
+    /// Source: include/net/tcp.h `tcp_fin_time`.
+    fn fin_wait_2_floor(&self, retransmission_timeout: Duration) -> Duration {
+        retransmission_timeout * 7 / 2
     }
 
     fn has_boot_layer(&self, host: &dyn Host) -> bool {

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod native;
 pub mod plan;
 pub mod profile;
+pub mod proof;
 pub mod quantity;
 pub mod reading;
 pub mod rendering;

@@ -298,6 +298,7 @@ fn what_the_schemas_do_not_name_is_refused() {
         ("audit", check(&audit(), "audit")),
         ("plan", check(&everything_planned(), "plan")),
         ("render", check(&rendered(), "render")),
+        ("prove", check(&crate::prove::tests::report(crate::prove::Outcome::Proven), "prove")),
         ("error", check(&ErrorReport::new("busy", 75, "another tune holds the lock"), "error")),
     ];
     for (schema, document) in documents {

@@ -119,6 +119,8 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "id")]
         verify: bool,
     },
+    /// Measure on real connections that the FIN_WAIT_2 timeout acts as configured.
+    Prove(Prove),
     /// Finish what a crash interrupted.
     Recover,
     /// Print completions for a shell.
@@ -161,12 +163,12 @@ impl Global {
     }
 }
 
-/// The shortest and the longest time to confirm a change in, in milliseconds.
-const TRIAL_TIMES: std::ops::RangeInclusive<u64> = 1000..=24 * 3_600_000;
+/// The shortest and the longest time to wait for something, in milliseconds.
+const TIMES: std::ops::RangeInclusive<u64> = 1000..=24 * 3_600_000;
 
-fn trial_time(text: &str) -> Result<Duration, String> {
+fn some_time(text: &str) -> Result<Duration, String> {
     match Quantity::parse(Kind::Duration, text) {
-        Ok(Quantity::Duration(time)) if TRIAL_TIMES.contains(&time) => Ok(Duration::from_millis(time)),
+        Ok(Quantity::Duration(time)) if TIMES.contains(&time) => Ok(Duration::from_millis(time)),
         Ok(_) => Err("it has to be from 1s to 24h".to_owned()),
         Err(error) => Err(error.to_string()),
     }
@@ -261,6 +263,17 @@ pub(crate) struct Render {
     pub(crate) unverified: bool,
 }
 
+/// What prove takes.
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// Measure where this host's connections are, not in a network namespace of its own; needs no privilege.
+    #[arg(long)]
+    pub(crate) here: bool,
+    /// Wait no longer than TIME, such as 2min; what takes longer is not begun.
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "90s")]
+    pub(crate) timeout: Duration,
+}
+
 /// How settings are changed.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // switches
@@ -296,7 +309,7 @@ pub(crate) struct Change {
     #[arg(long)]
     pub(crate) overwrite_foreign: bool,
     /// Change the running kernel first, and undo that unless tune confirm keeps it within TIME, such as 2min.
-    #[arg(long, value_name = "TIME", value_parser = trial_time, conflicts_with = "boot_only")]
+    #[arg(long, value_name = "TIME", value_parser = some_time, conflicts_with = "boot_only")]
     pub(crate) confirm_within: Option<Duration>,
     /// Leave out what this system has nothing of.
     #[arg(long)]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use tune_host::{LiveHost, Machine, NamespaceError};
+use tune_host::{Host, LiveHost, Machine, NamespaceError, NewNetworkError};
 use tune_model::plan::Namespace;
 
 /// What opens the machines that the command works with.
@@ -24,6 +24,21 @@ pub trait Doors {
     ///
     /// Any [`NamespaceError`]; [`NamespaceError::Missing`] when nothing holds it any more.
     fn again(&self, namespace: Namespace) -> Result<Box<dyn Machine>, NamespaceError>;
+
+    /// Does something in a new network namespace of the system in which these tunables have these values, as
+    /// [`tune_host::in_new_network`] does.
+    ///
+    /// # Errors
+    ///
+    /// Any [`NewNetworkError`]; [`NewNetworkError::Unsupported`] where the system has no network namespaces.
+    fn in_new_network(
+        &self,
+        values: &[(String, String)],
+        work: &mut (dyn FnMut(&dyn Host) + Send),
+    ) -> Result<(), NewNetworkError> {
+        let _ = (values, work);
+        Err(NewNetworkError::Unsupported)
+    }
 
     /// Returns what the environment has to have for this program, started again, to find the same system.
     fn environment(&self) -> Vec<(OsString, OsString)> {
@@ -51,5 +66,13 @@ impl Doors for LiveDoors {
 
     fn again(&self, namespace: Namespace) -> Result<Box<dyn Machine>, NamespaceError> {
         Ok(Box::new(LiveHost::again(namespace)?))
+    }
+
+    fn in_new_network(
+        &self,
+        values: &[(String, String)],
+        work: &mut (dyn FnMut(&dyn Host) + Send),
+    ) -> Result<(), NewNetworkError> {
+        tune_host::in_new_network(values, work)
     }
 }

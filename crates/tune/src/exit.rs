@@ -26,7 +26,7 @@ pub const ALL: &[(u8, &str)] = &[
     ),
     (
         DIFFERS,
-        "The host differs from what is wanted (audit, plan, --dry-run). With --detailed-exitcodes: something was changed.",
+        "The host differs from what is wanted (audit, plan, --dry-run), or does not act as configured (prove). With --detailed-exitcodes: something was changed.",
     ),
     (
         OPERATOR_NEEDED,

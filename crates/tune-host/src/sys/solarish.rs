@@ -1,6 +1,9 @@
 //! illumos and Solaris: their tunables are properties, which ipadm and ndd keep; nothing is read by a system call.
 
+use tune_model::plan::Namespace;
+
 use crate::host::{Description, ReadError, WriteError};
+use crate::sockets::AbortError;
 
 const REASON: &str = "this system has no tunables but properties, which ipadm and ndd keep";
 
@@ -18,6 +21,18 @@ pub(crate) fn write_tunable(name: &str, _value: &str) -> Result<(), WriteError> 
 
 pub(crate) fn writable_tunable(name: &str) -> Result<(), WriteError> {
     Err(WriteError::Failed { name: name.to_owned(), reason: REASON.to_owned() })
+}
+
+pub(crate) fn read_structure(name: &str) -> Result<Vec<u8>, ReadError> {
+    Err(ReadError::Missing(name.to_owned()))
+}
+
+/// The kernel has a call for it, which is private to the system.
+pub(crate) const fn abort_connection(
+    _namespace: Option<&Namespace>,
+    _request: &[u8],
+) -> Result<(), AbortError> {
+    Err(AbortError::Unsupported)
 }
 
 /// The record of the boot in the accounts of logins: each zone has its own, and setting the clock leaves it as it is.

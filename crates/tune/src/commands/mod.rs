@@ -13,6 +13,7 @@ mod man;
 mod off;
 mod plan;
 mod profile;
+mod prove;
 mod recover;
 mod render;
 mod render_script;
@@ -57,6 +58,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Off { profiles, undo } => off::run(&context, &profiles, &undo),
         Command::Rollback { id, undo } => rollback::run(context, doors, id, &undo),
         Command::History { id, verify } => history::run(&context, id, verify),
+        Command::Prove(wanted) => prove::run(&context, doors, &wanted),
         Command::Recover => recover::run(&context),
         Command::Completions { .. } | Command::Man { .. } | Command::Render(_) => Ok(crate::exit::MET),
     }
