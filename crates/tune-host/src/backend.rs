@@ -395,6 +395,11 @@ pub trait Backend {
         None
     }
 
+    /// Returns why nothing can be told of the running system, if nothing can.
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
+
     /// Tells whether the system itself sets the boot values; otherwise a service runs `tune` at each boot.
     fn boots_by_itself(&self) -> bool {
         true

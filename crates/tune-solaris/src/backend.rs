@@ -193,6 +193,10 @@ impl Backend for Solaris {
         self.ground.persistence() != Persists::Nobody
     }
 
+    fn obstacle(&self) -> Option<String> {
+        self.ground.keeper.clone().err()
+    }
+
     fn boots_by_itself(&self) -> bool {
         self.ground.persistence() != Persists::Service
     }

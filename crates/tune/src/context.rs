@@ -39,6 +39,9 @@ impl Context {
         let machine = machine(global, doors)?;
         let host: &dyn Host = &*machine;
         let backend = tune_engine::backend_for(host).ok_or_else(unknown_system)?;
+        if let Some(obstacle) = backend.obstacle() {
+            return Err(CliError::failed(format!("this system cannot be read: {obstacle}")));
+        }
         let state = match &global.state_dir {
             Some(named) => std::path::absolute(named)
                 .map_err(|error| CliError::usage(format!("--state-dir {}: {error}", named.display())))?,
