@@ -68,7 +68,7 @@ fn is_proven(timeout: &str, options: &[&str], place: &str) {
     on_a_host(|host| {
         host.write(FIN, timeout);
         let before = host.everything();
-        let (ran, document) = prove(host, options);
+        let (ran, document) = prove(host, &[options, &["--timeout", "3min"]].concat());
         assert_eq!((ran.code, &document["verdict"]), (0, &"proven".into()), "{ran}");
         assert_eq!(document["measured_in"], place, "{ran}");
         assert_eq!(document["tunables"][0]["name"], FIN, "{ran}");
