@@ -28,6 +28,9 @@ pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope
 pub use interrupt::Interrupt;
 pub use live::{LiveHost, NamespaceError};
 pub use site::SiteLibrary;
-pub use sockets::{AbortError, NetworkNamespace, Receive, SocketHolder, SocketHolders, SocketsError};
+pub use sockets::{
+    AbortError, ListRequest, NetworkNamespace, Receive, ReceiveList, SocketHolder, SocketHolders,
+    SocketsError,
+};
 pub use solve::solve_scalar;
 pub use sysctl_name::sysctl_path;
