@@ -37,6 +37,9 @@ pub use loopback::{Loopback, LoopbackError};
 pub use native::{Inquiry, Output, RunError, Runner};
 pub use new_network::{NewNetworkError, in_new_network};
 pub use site::SiteLibrary;
-pub use sockets::{AbortError, NetworkNamespace, Receive, SocketHolder, SocketHolders, SocketsError};
+pub use sockets::{
+    AbortError, ListRequest, NetworkNamespace, Receive, ReceiveList, SocketHolder, SocketHolders,
+    SocketsError,
+};
 pub use solve::solve_scalar;
 pub use sysctl_name::sysctl_path;
