@@ -28,6 +28,7 @@
 //! | find the processes behind held ones | [`Options::naming_owners`], [`Census::owners`] |
 //! | list some connections | [`Filter`], [`Options::listing`], [`Census::connections`] |
 //! | tell the age of one | [`Connection::age`] |
+//! | find out what is behind them, and what helps | [`diagnosis`] |
 
 #![forbid(unsafe_code)]
 
@@ -35,6 +36,7 @@ mod bytes;
 pub mod census;
 mod cidr;
 mod connection;
+pub mod diagnosis;
 mod filter;
 pub mod inet_diag;
 mod netlink;
