@@ -24,6 +24,8 @@ pub(crate) enum Format {
     Human,
     /// One JSON object.
     Json,
+    /// OpenMetrics text, for monitoring; tune diagnose only.
+    Openmetrics,
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +121,8 @@ pub(crate) enum Command {
     },
     /// Finish what a crash interrupted.
     Recover,
+    /// Show half-closed connections, who holds them, what is behind them, and what helps; changes nothing.
+    Diagnose(Diagnose),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -205,6 +209,28 @@ pub(crate) enum ProfileCommand {
         /// The new profile's name.
         name: String,
     },
+}
+
+/// The shortest and the longest time to watch counters for, in milliseconds.
+const SAMPLE_TIMES: std::ops::RangeInclusive<u64> = 100..=3_600_000;
+
+fn sample_time(text: &str) -> Result<Duration, String> {
+    match Quantity::parse(Kind::Duration, text) {
+        Ok(Quantity::Duration(time)) if SAMPLE_TIMES.contains(&time) => Ok(Duration::from_millis(time)),
+        Ok(_) => Err("it has to be from 100ms to 1h".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What diagnose takes.
+#[derive(Debug, Args)]
+pub(crate) struct Diagnose {
+    /// Watch the kernel's counters for TIME, such as 5s, and show how they grow.
+    #[arg(long, value_name = "TIME", value_parser = sample_time)]
+    pub(crate) sample: Option<Duration>,
+    /// Look into every network namespace of the host, those of containers too.
+    #[arg(long)]
+    pub(crate) all_netns: bool,
 }
 
 /// What apply and plan take.

@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
-use tune_host::NamespaceError;
+use tune_host::{NamespaceError, SocketsError};
 use tune_model::profile::{Diagnostics, LibraryError, ProfileError};
 use tune_report::ErrorReport;
 use tune_report::profiles::{Mistake, Spot};
+use tune_sockets::CensusError;
 use tune_transaction::{Awaiting, ExecuteError, LockError, RecoverError, StateError, TrialError};
 
 use crate::exit;
@@ -50,6 +51,20 @@ impl From<NamespaceError> for CliError {
             NamespaceError::Missing(_) => Self::of("namespace", exit::FAILED, &error)
                 .hint("name one that ip netns list shows, or the id of a process in it"),
             _ => Self::of("namespace", exit::FAILED, &error),
+        }
+    }
+}
+
+impl From<CensusError> for CliError {
+    fn from(error: CensusError) -> Self {
+        match &error {
+            CensusError::Sockets(SocketsError::Denied) => {
+                Self::of("not-permitted", exit::NOT_PERMITTED, &error).hint("run tune as root")
+            }
+            CensusError::Sockets(SocketsError::NamespaceGone(_)) => {
+                Self::of("namespace", exit::FAILED, &error)
+            }
+            _ => Self::of("failed", exit::FAILED, &error),
         }
     }
 }

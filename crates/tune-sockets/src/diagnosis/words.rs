@@ -35,11 +35,6 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// A part of a whole in whole percent.
-pub(crate) const fn percent(part: u64, whole: u64) -> u64 {
-    if whole == 0 { 0 } else { part.saturating_mul(100) / whole }
-}
-
 /// The largest parts, as `80 (900), 443 (12)`.
 pub(crate) fn parts<K: std::fmt::Display>(parts: &[(K, u64)], most: usize) -> String {
     let shown: Vec<_> = parts.iter().take(most).map(|(key, number)| format!("{key} ({number})")).collect();
@@ -60,7 +55,6 @@ mod tests {
         );
         assert_eq!([999, 4096, 5 << 20, 3 << 29].map(size), ["999 B", "4 KiB", "5 MiB", "1.5 GiB"]);
         assert_eq!((many(1, "socket"), many(0, "socket")), ("1 socket".to_owned(), "0 sockets".to_owned()));
-        assert_eq!(percent(1, 3), 33);
         assert_eq!(parts(&[(80, 9), (443, 1), (1, 1)], 2), "80 (9), 443 (1), ...");
     }
 }

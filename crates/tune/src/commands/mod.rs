@@ -5,6 +5,7 @@ mod audit;
 mod change;
 mod completions;
 mod confirm;
+mod diagnose;
 mod explain;
 mod history;
 mod man;
@@ -51,6 +52,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Rollback { id, undo } => rollback::run(context, doors, id, &undo),
         Command::History { id, verify } => history::run(&context, id, verify),
         Command::Recover => recover::run(&context),
+        Command::Diagnose(wanted) => diagnose::run(&context, doors, &wanted),
         Command::Completions { .. } | Command::Man { .. } | Command::Render(_) => Ok(crate::exit::MET),
     }
 }
