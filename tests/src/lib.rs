@@ -10,6 +10,7 @@ pub mod faults;
 pub mod files;
 pub mod freebsd;
 pub mod fuzzing;
+pub mod half_closed;
 pub mod namespace;
 pub mod outcome_cases;
 pub mod outcome_defaults;

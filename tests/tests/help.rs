@@ -27,6 +27,8 @@ const COMMANDS: &[&[&str]] = &[
     &["rollback"],
     &["history"],
     &["recover"],
+    &["diagnose"],
+    &["drop"],
     &["completions"],
     &["man"],
 ];

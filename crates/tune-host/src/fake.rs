@@ -15,6 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use tune_model::plan::{Bytes, FileImage, Namespace};
@@ -22,6 +23,7 @@ use tune_model::plan::{Bytes, FileImage, Namespace};
 use crate::files::{FileError, FileKind, Files, MemoryFiles};
 use crate::host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 use crate::replace::aside;
+use crate::sockets::{AbortError, NetworkNamespace, Receive, SocketHolder, SocketHolders, SocketsError};
 
 /// The words of the panic that stands for the death of the process.
 pub const CRASH: &str = "the fake host has crashed";
@@ -49,6 +51,63 @@ pub enum Meddling {
     /// Writes or removes a file.
     File(PathBuf, Option<Vec<u8>>),
 }
+
+/// The part of a kernel that knows connections. What it does not offer, the fake host does not have.
+pub trait FakeSockets: std::fmt::Debug {
+    /// Returns the datagrams that answer a request of `NETLINK_SOCK_DIAG`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`SocketsError`].
+    fn answer(&self, request: &[u8]) -> Result<Vec<Vec<u8>>, SocketsError> {
+        let _ = request;
+        Err(SocketsError::Unsupported("the fake kernel has no NETLINK_SOCK_DIAG".to_owned()))
+    }
+
+    /// Returns a file below `/proc/net`.
+    fn network_file(&self, name: &str) -> Option<Vec<u8>> {
+        let _ = name;
+        None
+    }
+
+    /// Returns a tunable that is a structure.
+    fn structure(&self, name: &str) -> Option<Vec<u8>> {
+        let _ = name;
+        None
+    }
+
+    /// Returns all processes with all their sockets, and how many cannot be looked into; nothing where descriptors
+    /// cannot be looked at.
+    fn holders(&self) -> Option<SocketHolders> {
+        None
+    }
+
+    /// Returns the ids of the own process and those it was started from.
+    fn ancestors(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    /// Returns the network namespaces.
+    fn namespaces(&self) -> Vec<NetworkNamespace> {
+        Vec::new()
+    }
+
+    /// Aborts a connection.
+    ///
+    /// # Errors
+    ///
+    /// Any [`AbortError`].
+    fn abort(&self, request: &[u8]) -> Result<(), AbortError> {
+        let _ = request;
+        Err(AbortError::Unsupported)
+    }
+}
+
+/// A kernel without connections.
+#[derive(Debug)]
+struct NoSockets;
+
+impl FakeSockets for NoSockets {}
 
 /// How the kernel treats the values written to one tunable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +143,7 @@ pub struct FakeHost {
     ram: Option<u64>,
     reboots: Cell<u32>,
     uptime: Cell<Duration>,
+    sockets: Rc<dyn FakeSockets>,
 }
 
 impl Default for FakeHost {
@@ -107,6 +167,7 @@ impl Default for FakeHost {
             ram: None,
             reboots: Cell::new(0),
             uptime: Cell::new(Duration::from_secs(1000)),
+            sockets: Rc::new(NoSockets),
         }
     }
 }
@@ -189,6 +250,13 @@ impl FakeHost {
     #[must_use]
     pub fn with_ram(mut self, bytes: u64) -> Self {
         self.ram = Some(bytes);
+        self
+    }
+
+    /// Gives it connections.
+    #[must_use]
+    pub fn with_sockets(mut self, sockets: Rc<dyn FakeSockets>) -> Self {
+        self.sockets = sockets;
         self
     }
 
@@ -541,6 +609,46 @@ impl Host for FakeHost {
         self.enter(Operation::Image).map_err(|reason| other(path, reason))?;
         self.files.image(path)
     }
+
+    fn ask_for_sockets(&self, request: &[u8], receive: &mut Receive<'_>) -> Result<(), SocketsError> {
+        let datagrams = self.sockets.answer(request)?;
+        let _ = datagrams.iter().try_for_each(|datagram| receive(datagram));
+        Ok(())
+    }
+
+    fn read_network_file(&self, name: &str, receive: &mut Receive<'_>) -> Result<(), SocketsError> {
+        let file = self.sockets.network_file(name);
+        let file = file.ok_or_else(|| SocketsError::Unsupported(format!("there is no /proc/net/{name}")))?;
+        let _ = file.chunks(1000).try_for_each(receive);
+        Ok(())
+    }
+
+    fn read_structure(&self, name: &str) -> Result<Vec<u8>, ReadError> {
+        self.sockets.structure(name).ok_or_else(|| ReadError::Missing(name.to_owned()))
+    }
+
+    fn socket_holders(&self, only: Option<&[i32]>, wanted: &(dyn Fn(u64) -> bool + Sync)) -> SocketHolders {
+        let all = self.sockets.holders().unwrap_or_default();
+        let meant =
+            all.holders.into_iter().filter(|holder| only.is_none_or(|pids| pids.contains(&holder.pid)));
+        let with_wanted = |holder: SocketHolder| {
+            let sockets: Vec<_> = holder.sockets.into_iter().filter(|inode| wanted(*inode)).collect();
+            (!sockets.is_empty()).then_some(SocketHolder { sockets, ..holder })
+        };
+        SocketHolders { holders: meant.filter_map(with_wanted).collect(), unreadable: all.unreadable }
+    }
+
+    fn names_socket_holders(&self) -> bool {
+        self.sockets.holders().is_some()
+    }
+
+    fn ancestors(&self) -> Vec<i32> {
+        self.sockets.ancestors()
+    }
+
+    fn network_namespaces(&self) -> Vec<NetworkNamespace> {
+        self.sockets.namespaces()
+    }
 }
 
 impl Machine for FakeHost {
@@ -619,6 +727,13 @@ impl Machine for FakeHost {
             tree.set(path, None);
             tree
         });
+        Ok(())
+    }
+
+    fn abort_connection(&self, request: &[u8]) -> Result<(), AbortError> {
+        assert!(!self.crashed.get(), "{CRASH}");
+        self.sockets.abort(request)?;
+        self.note("abort a connection".to_owned());
         Ok(())
     }
 }

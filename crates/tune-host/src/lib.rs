@@ -9,6 +9,7 @@ pub mod files;
 mod fresh;
 pub mod host;
 mod interrupt;
+mod keys;
 pub mod live;
 mod replace;
 pub mod site;
@@ -21,11 +22,12 @@ pub use backend::{
     Around, Assessment, Backend, Override, PersistOptions, Persistence, Provision, Targets, Unsolvable,
 };
 pub use detached::{Detached, detach, say_ready};
-pub use fake::FakeHost;
+pub use fake::{FakeHost, FakeSockets};
 pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
 pub use fresh::FreshHost;
 pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use interrupt::Interrupt;
+pub use keys::Keys;
 pub use live::{LiveHost, NamespaceError};
 pub use site::SiteLibrary;
 pub use sockets::{AbortError, NetworkNamespace, Receive, SocketHolder, SocketHolders, SocketsError};

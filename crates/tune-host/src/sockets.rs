@@ -93,9 +93,10 @@ pub struct NetworkNamespace {
     pub namespace: Namespace,
     /// A name that somebody gave it: that of `ip netns`, or of the container whose processes are in it.
     pub label: Option<String>,
-    /// The process in it with the lowest id, and the name of its program.
+    /// The process in it with the lowest id, and the name of its program; one that only has a thread in it where there
+    /// is no other.
     pub process: Option<(i32, String)>,
-    /// How many processes are in it.
+    /// How many processes are in it, or have a thread in it.
     pub processes: usize,
     /// It is the one of the caller.
     pub own: bool,

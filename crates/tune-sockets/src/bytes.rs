@@ -31,6 +31,15 @@ impl Endian {
         })
     }
 
+    /// Reads 64 bits at an offset.
+    pub(crate) fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
+        let bytes = array(bytes, at)?;
+        Some(match self {
+            Self::Little => u64::from_le_bytes(bytes),
+            Self::Big => u64::from_be_bytes(bytes),
+        })
+    }
+
     /// Reads a signed number of 32 bits at an offset.
     pub(crate) fn i32(self, bytes: &[u8], at: usize) -> Option<i32> {
         self.u32(bytes, at).map(u32::cast_signed)

@@ -8,7 +8,9 @@ use tune_host::{Host, SocketsError};
 use crate::bytes::Endian;
 use crate::connection::{Connection, Family};
 use crate::filter::{Filter, Match};
+use crate::freebsd::Read;
 use crate::inet_diag::{Families, ListReader, Progress, list_request};
+use crate::netstat::Netstat;
 use crate::owners::{Held, Owners, owners};
 use crate::state::StateSet;
 use crate::tally::{Tally, Wanted};
@@ -67,6 +69,12 @@ pub enum Source {
     InetDiag,
     /// Linux: `/proc/net/tcp` and `tcp6`, where the kernel has no better; without idle times and cookies.
     ProcNet,
+    /// FreeBSD: `net.inet.tcp.pcblist`. It leaves out what the caller may not see.
+    PcbList,
+    /// FreeBSD: `net.inet.tcp.states`, where the list is laid out in a way that is not known; counts, and no more.
+    States,
+    /// illumos and Solaris: `netstat`. It does not tell who has a connection.
+    Netstat,
 }
 
 impl Source {
@@ -76,6 +84,9 @@ impl Source {
         match self {
             Self::InetDiag => "inet_diag",
             Self::ProcNet => "/proc/net/tcp",
+            Self::PcbList => crate::freebsd::PCBLIST,
+            Self::States => crate::freebsd::STATES,
+            Self::Netstat => "netstat",
         }
     }
 }
@@ -170,21 +181,60 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Takes a census of the connections of a host, in the scope that it looks at.
+/// Takes a census of the connections of a host, in the scope that it looks at: in the best way that it has.
 ///
 /// # Errors
 ///
-/// Any [`CensusError`].
+/// Any [`CensusError`]; where the host has none of the ways, [`SocketsError::Unsupported`].
 pub fn take(host: &dyn Host, options: &Options) -> Result<Census, CensusError> {
     let mut reading = Reading::new(options, inodes(host, options));
-    match read_inet_diag(host, &mut reading) {
-        Ok(inexact) => Ok(reading.census(host, Source::InetDiag, inexact)),
-        Err(CensusError::Sockets(SocketsError::Unsupported(_))) => {
-            reading.again();
-            crate::proc_net::read(host, |connection| reading.add(connection))?;
-            Ok(reading.census(host, Source::ProcNet, false))
+    let mut why = None;
+    for way in [read_inet_diag, read_proc_net, read_freebsd] {
+        match way(host, &mut reading) {
+            Err(CensusError::Sockets(SocketsError::Unsupported(reason))) => {
+                reading.again();
+                why.get_or_insert(reason);
+            }
+            read => return read.map(|(source, inexact)| reading.census(host, source, inexact)),
         }
-        Err(error) => Err(error),
+    }
+    Err(SocketsError::Unsupported(why.unwrap_or_default()).into())
+}
+
+/// Takes a census from what `netstat -an -P tcp` printed, once for each family or for both.
+///
+/// # Errors
+///
+/// [`CensusError::Malformed`] where a text is not such an output.
+pub fn of_netstat(host: &dyn Host, texts: &[&str], options: &Options) -> Result<Census, CensusError> {
+    let mut reading = Reading::new(options, None);
+    let mut netstat = Netstat::default();
+    for text in texts {
+        if !netstat.read(text, |connection| reading.add(connection)) {
+            return Err(CensusError::Malformed("netstat printed no list of TCP connections".to_owned()));
+        }
+    }
+    Ok(reading.census(host, Source::Netstat, netstat.unknown_states > 0))
+}
+
+fn read_proc_net(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source, bool), CensusError> {
+    crate::proc_net::read(host, |connection| reading.add(connection))?;
+    Ok((Source::ProcNet, false))
+}
+
+fn read_freebsd(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source, bool), CensusError> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match crate::freebsd::read(host, |connection| reading.add(connection))? {
+            Read::List(changed) if !changed || attempt == ATTEMPTS => return Ok((Source::PcbList, changed)),
+            Read::List(_) => reading.again(),
+            Read::Counts(counts) => {
+                reading.again();
+                reading.tally.counts = *counts;
+                return Ok((Source::States, false));
+            }
+        }
     }
 }
 
@@ -201,13 +251,13 @@ fn inodes(host: &dyn Host, options: &Options) -> Option<Vec<u64>> {
 }
 
 /// Reads the kernel's list, again where it changed meanwhile; tells whether it changed every time.
-fn read_inet_diag(host: &dyn Host, reading: &mut Reading<'_>) -> Result<bool, CensusError> {
+fn read_inet_diag(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source, bool), CensusError> {
     let mut attempt = 0;
     loop {
         attempt += 1;
         match read_families(host, reading) {
             Ok(Progress::Interrupted) if attempt < ATTEMPTS => {}
-            Ok(end) => return Ok(end == Progress::Interrupted),
+            Ok(end) => return Ok((Source::InetDiag, end == Progress::Interrupted)),
             Err(CensusError::Sockets(SocketsError::Overrun)) if attempt < ATTEMPTS => {}
             Err(error) => return Err(error),
         }

@@ -65,7 +65,8 @@ pub enum Orphan {
     /// `tcp_max_tw_buckets`.
     Minisock,
     /// A whole socket with its buffers. On Linux it counts against `tcp_max_orphans`; in FIN_WAIT_2 it is in the first
-    /// part of a timeout above 60 s and becomes a minisock when that ends. FreeBSD has no other form.
+    /// part of a timeout above 60 s and becomes a minisock when that ends. A few are made under a shorter timeout, too:
+    /// those that were in use at the moment when the peer confirmed. FreeBSD has no other form.
     FullSocket,
 }
 
@@ -207,6 +208,8 @@ fn spent(form: Orphan, timer: Timer, timeout: Duration) -> Option<Duration> {
     let (before, whole) = match (form, timer.kind) {
         (Orphan::Minisock, TimerKind::TimeWait) if timeout <= ONE_PIECE => (Duration::ZERO, timeout),
         (Orphan::Minisock, TimerKind::TimeWait) => (part(timeout), part(timeout)),
+        // One whose owner was busy with it when the peer confirmed: a whole socket for all of its time.
+        (Orphan::FullSocket, TimerKind::Keepalive) if timeout <= ONE_PIECE => (Duration::ZERO, timeout),
         (Orphan::FullSocket, TimerKind::Keepalive) => (Duration::ZERO, part(timeout)),
         // FreeBSD: one timer over the whole time.
         (Orphan::FullSocket, TimerKind::TimeWait) => (Duration::ZERO, timeout),
@@ -250,7 +253,8 @@ pub(crate) mod tests {
             // The second of two parts of 40 s.
             (Minisock, TimeWait, 30_000, Some(100), Some(50_000), Some(30_000)),
             (FullSocket, Keepalive, 30_000, Some(100), Some(10_000), Some(70_000)),
-            (FullSocket, Keepalive, 30_000, Some(60), None, Some(30_000)),
+            (FullSocket, Keepalive, 30_000, Some(60), Some(30_000), Some(30_000)),
+            (FullSocket, Keepalive, 70_000, Some(60), None, Some(70_000)),
             (FullSocket, TimerKind::Off, 0, Some(60), None, None),
         ];
         for (form, kind, left, timeout, age, remains) in cases {

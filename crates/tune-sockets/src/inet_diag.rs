@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::bytes::{Endian, array};
 use crate::connection::{Connection, Cookie, Family, Holding, Orphan, Timer, TimerKind};
-use crate::netlink::{ACKNOWLEDGE, Attributes, DUMP, Message, Messages, REQUEST, message};
+use crate::netlink::{ACKNOWLEDGE, Attributes, DONE, DUMP, HEADER, Message, Messages, REQUEST, message};
 use crate::state::{StateSet, TcpState};
 
 /// The message types.
@@ -206,6 +206,40 @@ pub fn decode(answer: &[u8], endian: Endian) -> Option<Connection> {
     })
 }
 
+/// Makes an answer as the kernel would, without its header; what [`decode`] reads from it is the same again.
+#[must_use]
+pub fn encode(connection: &Connection, endian: Endian) -> Vec<u8> {
+    let timer = connection.timer.unwrap_or(Timer::OFF);
+    let number = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+    let inode = u32::try_from(connection.inode).unwrap_or(u32::MAX);
+    let mut bytes =
+        vec![family_number(connection.family), kernel_state(connection.state), timer.kind as u8, 0];
+    bytes.extend(socket_id(connection, endian));
+    for field in [
+        number(timer.left),
+        connection.receive_queue,
+        connection.send_queue,
+        connection.uid.unwrap_or_default(),
+        inode,
+    ] {
+        bytes.extend(endian.put_u32(field));
+    }
+    if let Some(idle) = connection.idle {
+        let mut info = vec![0; 104];
+        for at in LAST {
+            info[at..at + 4].copy_from_slice(&endian.put_u32(number(idle)));
+        }
+        bytes.extend(endian.put_u16(108));
+        bytes.extend(endian.put_u16(INFO));
+        bytes.extend(info);
+    }
+    bytes
+}
+
+fn kernel_state(state: TcpState) -> u8 {
+    STATES.iter().find(|(_, known)| *known == state).map_or(0, |(number, _)| *number)
+}
+
 fn info<'a>(mut attributes: Attributes<'a>) -> Option<&'a [u8]> {
     attributes.find(|(kind, _)| *kind == INFO).map(|(_, content)| content)
 }
@@ -229,6 +263,93 @@ const LAST: [usize; 3] = [44, 52, 56];
 fn idle(info: &[u8], endian: Endian) -> Option<Duration> {
     let [sent, received, confirmed] = LAST.map(|at| endian.u32(info, at));
     Some(Duration::from_millis(sent?.min(received?).min(confirmed?).into()))
+}
+
+/// Returns what a request names one socket by: ports, addresses and interface as it has them, and the cookie.
+pub(crate) fn identity(connection: &Connection, endian: Endian) -> (Vec<u8>, Cookie) {
+    let mut id = socket_id(connection, endian);
+    id.truncate(40);
+    (id, connection.cookie.unwrap_or(NO_COOKIE))
+}
+
+/// A request, as a kernel reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    kind: u16,
+    family: Option<Family>,
+    states: u32,
+    pub(crate) idle_times: bool,
+    /// Which one socket is meant, where it is one.
+    pub(crate) one: Option<(Vec<u8>, Cookie)>,
+}
+
+impl Asked {
+    pub(crate) fn read(request: &[u8], endian: Endian) -> Option<Self> {
+        let (kind, flags) = (endian.u16(request, 4)?, endian.u16(request, 6)?);
+        let content = request.get(HEADER..)?;
+        let (id_at, states_at, info_at) = if kind == TCPDIAG_GETSOCK { (4, 52, 3) } else { (8, 4, 2) };
+        let id = content.get(id_at..id_at + 40)?.to_vec();
+        let cookie = Cookie([endian.u32(content, id_at + 40)?, endian.u32(content, id_at + 44)?]);
+        Some(Self {
+            kind,
+            family: match content[0] {
+                AF_INET => Some(Family::Ipv4),
+                AF_INET6 => Some(Family::Ipv6),
+                _ => None,
+            },
+            states: endian.u32(content, states_at)?,
+            idle_times: content[info_at] & WANT_INFO != 0,
+            one: (flags & DUMP == 0).then_some((id, cookie)),
+        })
+    }
+
+    pub(crate) fn lists(&self, connection: &Connection) -> bool {
+        let states = self.states & (1 << kernel_state(connection.state)) != 0;
+        states && self.family.is_none_or(|family| family == connection.family)
+    }
+
+    pub(crate) fn answer(&self, connection: &Connection) -> Vec<u8> {
+        message(Endian::NATIVE, self.kind, 2, SEQUENCE, &encode(connection, Endian::NATIVE))
+    }
+
+    pub(crate) fn done(&self) -> Vec<u8> {
+        message(Endian::NATIVE, DONE, 2, SEQUENCE, &[0; 4])
+    }
+}
+
+/// What the kernel answers when it is asked for one socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is there.
+    Same(Connection),
+    /// Another one has its addresses.
+    Other,
+    /// There is none with its addresses.
+    Gone,
+    /// The kernel's number of another error.
+    Failed(i32),
+    /// The answer is none.
+    Malformed,
+}
+
+/// Reads the datagram that answers a [`find_request`].
+#[must_use]
+pub fn decode_found(datagram: &[u8], endian: Endian) -> Found {
+    const ENOENT: i32 = -2;
+    const ESTALE: i32 = -116;
+    for received in Messages::of(datagram, endian, SEQUENCE) {
+        match received.map(|received| received.message) {
+            Ok(Message::Answer(SOCK_DIAG_BY_FAMILY, content)) => {
+                return decode(content, endian).map_or(Found::Malformed, Found::Same);
+            }
+            Ok(Message::Error(ENOENT)) => return Found::Gone,
+            Ok(Message::Error(ESTALE)) => return Found::Other,
+            Ok(Message::Error(number)) => return Found::Failed(number),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    Found::Malformed
 }
 
 /// What became of a list.

@@ -27,6 +27,7 @@
 //! | find ports and peers that lead | [`Tally::ports`](tally::Tally::ports), [`Tally::leading_peers`](tally::Tally::leading_peers) |
 //! | find the processes behind held ones | [`Options::naming_owners`], [`Census::owners`] |
 //! | list some connections | [`Filter`], [`Options::listing`], [`Census::connections`] |
+//! | abort some | [`drop::choose`], [`drop::Choice::carry_out`] |
 //! | tell the age of one | [`Connection::age`] |
 //! | find out what is behind them, and what helps | [`diagnosis`] |
 
@@ -37,16 +38,20 @@ pub mod census;
 mod cidr;
 mod connection;
 pub mod diagnosis;
+pub mod drop;
+pub mod fake;
 mod filter;
+pub mod freebsd;
 pub mod inet_diag;
 mod netlink;
+pub mod netstat;
 mod owners;
 pub mod proc_net;
 mod state;
 pub mod tally;
 
 pub use bytes::Endian;
-pub use census::{Census, CensusError, Options, Source, take};
+pub use census::{Census, CensusError, Options, Source, of_netstat, take};
 pub use cidr::{Cidr, CidrError};
 pub use connection::{Age, Connection, Cookie, Family, Holding, Orphan, Timer, TimerKind};
 pub use filter::{Filter, FilterError, Match, Side, parse_age, parse_pid, parse_port};

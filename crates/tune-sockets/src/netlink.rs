@@ -12,7 +12,7 @@ const ATTRIBUTE: usize = 4;
 /// A message that says that something failed, or with zero that it did not.
 const ERROR: u16 = 2;
 /// The last message of a list.
-const DONE: u16 = 3;
+pub(crate) const DONE: u16 = 3;
 
 pub(crate) const REQUEST: u16 = 0x1;
 pub(crate) const ACKNOWLEDGE: u16 = 0x4;

@@ -14,30 +14,47 @@ const MOST_HELD: usize = 250_000;
 
 /// How many connections there are by state and family.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts([[u64; Family::ALL.len()]; TcpState::ALL.len()]);
+pub struct Counts {
+    by_family: [[u64; Family::ALL.len()]; TcpState::ALL.len()],
+    unknown: [u64; TcpState::ALL.len()],
+}
 
 impl Counts {
     /// Returns how many are in a state, of one family.
     #[must_use]
     pub const fn of(&self, state: TcpState, family: Family) -> u64 {
-        self.0[state as usize][family as usize]
+        self.by_family[state as usize][family as usize]
+    }
+
+    /// Returns how many are in a state whose family the system does not tell.
+    #[must_use]
+    pub const fn of_unknown_family(&self, state: TcpState) -> u64 {
+        self.unknown[state as usize]
     }
 
     /// Returns how many are in a state.
     #[must_use]
     pub const fn of_state(&self, state: TcpState) -> u64 {
-        self.of(state, Family::Ipv4) + self.of(state, Family::Ipv6)
+        self.of(state, Family::Ipv4) + self.of(state, Family::Ipv6) + self.of_unknown_family(state)
     }
 
     /// Returns how many there are.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.iter().flatten().sum()
+        TcpState::ALL.into_iter().map(|state| self.of_state(state)).sum()
     }
 
-    /// Counts some.
-    pub const fn add(&mut self, state: TcpState, family: Family, many: u64) {
-        self.0[state as usize][family as usize] += many;
+    const fn add(&mut self, state: TcpState, family: Family) {
+        self.add_many(state, family, 1);
+    }
+
+    /// Counts some more.
+    pub const fn add_many(&mut self, state: TcpState, family: Family, many: u64) {
+        self.by_family[state as usize][family as usize] += many;
+    }
+
+    pub(crate) const fn add_unknown(&mut self, state: TcpState, many: u64) {
+        self.unknown[state as usize] = self.unknown[state as usize].saturating_add(many);
     }
 }
 
@@ -199,7 +216,7 @@ impl Tally {
     /// Counts a connection.
     pub(crate) fn add(&mut self, connection: &Connection, wanted: Wanted) {
         let state = connection.state;
-        self.counts.add(state, connection.family, 1);
+        self.counts.add(state, connection.family);
         self.holdings[state as usize].add(connection);
         if state == TcpState::Listen {
             self.listening.insert(connection.local.port());
@@ -257,7 +274,7 @@ impl Tally {
     #[must_use]
     pub fn leading_peers(&self, many: usize) -> Vec<(IpAddr, Share)> {
         let mut peers: Vec<_> = self.peers.iter().map(|(peer, share)| (*peer, *share)).collect();
-        leading(&mut peers, many, |share| share.total());
+        leading(&mut peers, many, Share::total);
         peers
     }
 

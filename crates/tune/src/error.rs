@@ -7,6 +7,7 @@ use tune_model::profile::{Diagnostics, LibraryError, ProfileError};
 use tune_report::ErrorReport;
 use tune_report::profiles::{Mistake, Spot};
 use tune_sockets::CensusError;
+use tune_sockets::drop::ChooseError;
 use tune_transaction::{Awaiting, ExecuteError, LockError, RecoverError, StateError, TrialError};
 
 use crate::exit;
@@ -51,6 +52,19 @@ impl From<NamespaceError> for CliError {
             NamespaceError::Missing(_) => Self::of("namespace", exit::FAILED, &error)
                 .hint("name one that ip netns list shows, or the id of a process in it"),
             _ => Self::of("namespace", exit::FAILED, &error),
+        }
+    }
+}
+
+impl From<ChooseError> for CliError {
+    fn from(error: ChooseError) -> Self {
+        match error {
+            ChooseError::Census(error) => error.into(),
+            ChooseError::EmptyFilter => Self::usage(error.to_string())
+                .hint("say which: --state, --orphaned or --held, --older-than, --peer, --local-port, --pid")
+                .hint("see what there is: tune diagnose"),
+            ChooseError::NotAConnection(_) => Self::usage(error.to_string()),
+            other => Self::of("failed", exit::FAILED, &other),
         }
     }
 }

@@ -8,12 +8,13 @@
 //!         LOCAL REMOTE INODE`; of ORPHANED both, and prints `orphaned LOCAL REMOTE`. Of every held one it keeps
 //!         COPIES further descriptors
 //!
-//! Then it prints `ready` and waits until its standard input ends. Where it runs is up to the caller: a network
-//! namespace of its own.
+//! Then it prints `ready` and waits until its standard input ends; the side that closes then prints for each one that it
+//! holds `open LOCAL`, or `aborted LOCAL`, as it finds it. Where it runs is up to the caller: a network namespace of
+//! its own.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // Whatever cannot be had fails the test that started it.
 
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
@@ -35,13 +36,10 @@ fn main() {
     }
 }
 
-/// As many descriptors as the kernel lets root have; others keep what they got.
+/// As many descriptors as this process may have.
 fn raise_limit() {
-    let most = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap().trim().parse().unwrap();
-    if setrlimit(Resource::RLIMIT_NOFILE, most, most).is_err() {
-        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
-    }
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
 }
 
 fn peer(ports: usize) {
@@ -70,15 +68,15 @@ fn keep_all(listener: TcpListener) {
 
 fn close([held, orphaned, copies]: [usize; 3], addresses: &[SocketAddr]) {
     let mut out = BufWriter::new(std::io::stdout());
-    let mut streams = Vec::new();
+    let (mut streams, mut duplicates) = (Vec::new(), Vec::new());
     for (at, address) in (0..held + orphaned).zip(addresses.iter().cycle()) {
         let stream = TcpStream::connect(address).unwrap();
         let local = stream.local_addr().unwrap();
         if at < held {
             stream.shutdown(Shutdown::Write).unwrap();
             writeln!(out, "held {local} {address} {}", fstat(stream.as_fd()).unwrap().st_ino).unwrap();
-            streams.extend((0..copies).map(|_| stream.try_clone().unwrap()));
-            streams.push(stream);
+            duplicates.extend((0..copies).map(|_| stream.try_clone().unwrap()));
+            streams.push((local, stream));
         } else {
             drop(stream);
             writeln!(out, "orphaned {local} {address}").unwrap();
@@ -86,6 +84,15 @@ fn close([held, orphaned, copies]: [usize; 3], addresses: &[SocketAddr]) {
     }
     drop(out);
     wait();
+    for (local, mut stream) in streams {
+        stream.set_nonblocking(true).unwrap();
+        let is = match stream.read(&mut [0]).map_err(|error| error.kind()) {
+            Err(ErrorKind::WouldBlock) => "open",
+            Err(ErrorKind::ConnectionAborted) => "aborted",
+            other => panic!("{local}: {other:?}"),
+        };
+        println!("{is} {local}");
+    }
 }
 
 fn wait() {

@@ -16,13 +16,17 @@ use nix::errno::Errno;
 use nix::unistd::geteuid;
 use sysctl::{Ctl, CtlValue, Sysctl, SysctlError};
 use tune_model::catalog::KernelType;
+use tune_model::plan::Namespace;
 
 use super::kernel_value::{self, Caller, Form, Kind, Obstacle, fitting, obstacle, shown, size};
 use crate::files::plain;
 use crate::host::{Description, ReadError, WriteError};
+use crate::sockets::AbortError;
 
-/// The largest value that is read. Lists of connections may be larger; they are nobody's setting.
+/// The largest value that is read as a setting.
 const MAX_VALUE: usize = 16 << 20;
+/// The largest structure that is read: the list of a million connections.
+const MAX_STRUCTURE: usize = 1 << 30;
 /// The largest structure that is shown.
 const MAX_SHOWN: usize = 4 << 10;
 /// Room for the longest number.
@@ -175,11 +179,15 @@ fn answered(answer: c_int) -> io::Result<()> {
 
 /// Reads a value that may grow or shrink meanwhile.
 fn read_all(mib: &[c_int]) -> io::Result<Vec<u8>> {
+    read_up_to(mib, MAX_VALUE)
+}
+
+fn read_up_to(mib: &[c_int], most: usize) -> io::Result<Vec<u8>> {
     let mut room = 0;
     for _ in 0..ATTEMPTS {
         // At least what one number needs: some tunables, such as kern.maxphys, show a narrower one where there is less.
         room = (2 * length(mib)?).max(2 * room).max(MIN_ROOM);
-        if room > MAX_VALUE {
+        if room > most {
             break;
         }
         let mut buffer = vec![0; room];
@@ -205,6 +213,28 @@ pub(crate) fn read_tunable(name: &str) -> Result<String, ReadError> {
         return Err(ReadError::BadName(name.to_owned()));
     }
     Found::named(name).and_then(|found| found.read()).map_err(|error| read_error(name, &error))
+}
+
+pub(crate) fn read_structure(name: &str) -> Result<Vec<u8>, ReadError> {
+    if !is_name(name) {
+        return Err(ReadError::BadName(name.to_owned()));
+    }
+    let read = Found::named(name).and_then(|found| read_up_to(found.mib(), MAX_STRUCTURE));
+    read.map_err(|error| read_error(name, &error))
+}
+
+/// What takes the addresses of a connection and aborts it. It can only be written.
+const DROP: &str = "net.inet.tcp.drop";
+
+/// Source: sys/netinet/tcp_subr.c `sysctl_drop`.
+pub(crate) fn abort_connection(_namespace: Option<&Namespace>, request: &[u8]) -> Result<(), AbortError> {
+    let dropped = Found::named(DROP).and_then(|found| write_bytes(found.mib(), request));
+    dropped.map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ESRCH) => AbortError::Gone,
+        Some(Errno::EPERM | Errno::EACCES) => AbortError::Denied,
+        Some(Errno::ENOENT) => AbortError::Unsupported,
+        _ => AbortError::Failed(plain(&error)),
+    })
 }
 
 fn read_error(name: &str, error: &io::Error) -> ReadError {

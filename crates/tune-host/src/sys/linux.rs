@@ -128,13 +128,15 @@ fn open_namespace(wanted: &Namespace) -> Result<File, NamespaceError> {
     File::open(path).map_err(|error| failed(&wanted.name, &error))
 }
 
-/// Returns where namespaces can be found: by their names, and at the processes in them.
+/// Returns where namespaces can be found: by their names, wherever they are mounted, and at the processes in them.
 fn everywhere() -> impl Iterator<Item = PathBuf> {
-    let named = entries("/run/netns").map(|entry| entry.path());
-    named.chain(entries("/proc").map(|entry| entry.path().join("ns/net")))
+    let named = entries("/run/netns").map(|entry| entry.path()).chain(super::linux_namespaces::mounted());
+    let processes = || entries("/proc").map(|entry| entry.path());
+    let threads = processes().flat_map(|process| entries(process.join("task"))).map(|entry| entry.path());
+    named.chain(processes().chain(threads).map(|thread| thread.join("ns/net")))
 }
 
-fn entries(directory: &str) -> impl Iterator<Item = std::fs::DirEntry> {
+fn entries(directory: impl AsRef<Path>) -> impl Iterator<Item = std::fs::DirEntry> {
     std::fs::read_dir(directory).into_iter().flatten().flatten()
 }
 

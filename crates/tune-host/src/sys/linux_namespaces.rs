@@ -19,7 +19,10 @@ const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 #[derive(Default)]
 struct Found {
     name: Option<PathBuf>,
+    /// The processes whose first thread is in it.
     processes: Vec<i32>,
+    /// Those that only have other threads in it.
+    visitors: Vec<i32>,
 }
 
 pub(crate) fn network_namespaces() -> Vec<NetworkNamespace> {
@@ -30,14 +33,15 @@ pub(crate) fn network_namespaces() -> Vec<NetworkNamespace> {
         }
     }
     each_process(&mut |pid| {
+        let first = identity(&PathBuf::from(format!("/proc/{pid}/ns/net")));
         for identity in of_threads(pid) {
-            found.entry(identity).or_default().processes.push(pid);
+            let found = found.entry(identity).or_default();
+            if Some(identity) == first { &mut found.processes } else { &mut found.visitors }.push(pid);
         }
     });
     let own = own_namespace().map(|own| (own.device, own.inode));
     let first = identity(Path::new("/proc/1/ns/net"));
-    let mut list: Vec<_> =
-        found.into_iter().map(|(identity, found)| described(identity, found, own)).collect();
+    let mut list: Vec<_> = found.iter().map(|(identity, found)| described(*identity, found, own)).collect();
     list.sort_by_key(|namespace| {
         let identity = (namespace.namespace.device, namespace.namespace.inode);
         (Some(identity) != first, namespace.process.as_ref().map_or(i32::MAX, |(pid, _)| *pid))
@@ -81,14 +85,15 @@ fn unescaped(text: &str) -> String {
     escapes.iter().fold(text.to_owned(), |text, (escape, character)| text.replace(escape, character))
 }
 
-fn described(identity: (u64, u64), found: Found, own: Option<(u64, u64)>) -> NetworkNamespace {
+fn described(identity: (u64, u64), found: &Found, own: Option<(u64, u64)>) -> NetworkNamespace {
     let file_name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
     let in_netns = found.name.as_ref().filter(|path| path.starts_with(NAMED[0])).and_then(file_name);
-    let lowest = found.processes.iter().min().copied();
+    let inside = found.processes.iter().min().copied();
+    let lowest = inside.or_else(|| found.visitors.iter().min().copied());
     let container = lowest.and_then(|pid| {
         container(&std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default())
     });
-    let chosen = in_netns.clone().or_else(|| lowest.map(|pid| pid.to_string()));
+    let chosen = in_netns.clone().or_else(|| inside.map(|pid| pid.to_string()));
     NetworkNamespace {
         namespace: Namespace {
             name: chosen.unwrap_or_else(|| format!("[{}]", identity.1)),
@@ -97,7 +102,7 @@ fn described(identity: (u64, u64), found: Found, own: Option<(u64, u64)>) -> Net
         },
         label: in_netns.or(container).or_else(|| found.name.as_ref().and_then(file_name)),
         process: lowest.map(|pid| (pid, command(pid))),
-        processes: found.processes.len(),
+        processes: found.processes.len() + found.visitors.len(),
         own: own == Some(identity),
     }
 }
@@ -123,7 +128,7 @@ fn container(cgroup: &str) -> Option<String> {
         let name = CONTAINERS.iter().find_map(|prefix| stem.strip_prefix(prefix));
         name.or_else(|| is_id(stem).then_some(stem)).map(short)
     };
-    parts.filter_map(named).last()
+    parts.filter_map(named).next_back()
 }
 
 fn is_id(text: &str) -> bool {

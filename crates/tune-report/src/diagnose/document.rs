@@ -39,6 +39,7 @@ struct State {
     state: &'static str,
     ipv4: u64,
     ipv6: u64,
+    total: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -206,6 +207,7 @@ fn states(facts: &Facts) -> Vec<State> {
             state: state.name(),
             ipv4: of(state, Family::Ipv4),
             ipv6: of(state, Family::Ipv6),
+            total: facts.counts.of_state(state),
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 //! Only gauges and counters: the textfile collector of node_exporter reads the older Prometheus form, in which those are
 //! the same. Names and labels are kept from release to release.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use tune_model::{Effective, Quantity};
@@ -87,10 +88,14 @@ fn programs(out: &mut Exposition, report: &DiagnoseReport) {
     const NAME: &str = "tune_tcp_half_closed_of_program";
     let Some(programs) = &report.facts.programs else { return };
     out.family(NAME, "gauge", "TCP connections in FIN_WAIT_2 and CLOSE_WAIT that a program has open.");
+    let mut sums: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for program in programs {
         for (state, number) in [("FIN_WAIT_2", program.fin_wait_2), ("CLOSE_WAIT", program.close_wait)] {
-            out.sample(NAME, &[("program", &program.command), ("state", state)], number);
+            *sums.entry((&program.command, state)).or_default() += number;
         }
+    }
+    for ((program, state), number) in sums {
+        out.sample(NAME, &[("program", program), ("state", state)], number);
     }
 }
 

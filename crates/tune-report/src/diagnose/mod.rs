@@ -1,6 +1,7 @@
 //! What is behind the half-closed connections of a host: the numbers, then the findings.
 
 mod document;
+mod live;
 mod metrics;
 mod networks;
 #[cfg(test)]
@@ -9,13 +10,15 @@ mod tests;
 use std::time::Duration;
 
 use tune_model::finding::HostRef;
-use tune_sockets::diagnosis::{Facts, Finding, Gauge, Program, Weight};
-use tune_sockets::{Family, Holdings, Source, StateSet, TcpState, TimeLeft};
+use tune_sockets::diagnosis::{Facts, Finding, Gauge, Program, Remedy, Unseen, Weight, size, time};
+use tune_sockets::{Family, Holdings, StateSet, TcpState, TimeLeft};
 
 use crate::page::Page;
 use crate::style::{BAD, DIM, GOOD, PLAIN, STRONG, WARN};
 use crate::table::Table;
 use crate::{Report, json, words};
+
+pub use live::History;
 
 /// The result of `tune diagnose`.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,8 @@ pub struct DiagnoseReport {
     pub facts: Facts,
     /// What is behind it, the weightiest first.
     pub findings: Vec<Finding>,
+    /// Shows all of every finding to people.
+    pub verbose: bool,
 }
 
 /// How long the bars of a histogram are at most.
@@ -56,7 +61,10 @@ impl Report for DiagnoseReport {
         limits(&mut page, facts);
         rates(&mut page, facts);
         networks::brief(&mut page, facts);
-        findings(&mut page, &self.findings);
+        findings(&mut page, &self.findings, self.verbose);
+        if facts.unseen != Unseen::default() || !facts.notes.is_empty() {
+            page.blank();
+        }
         networks::unseen(&mut page, facts);
         for note in &facts.notes {
             page.item(0, "note:", note);
@@ -74,15 +82,18 @@ fn states(page: &mut Page, facts: &Facts) {
         page.text(0, "There are no TCP connections.");
         return;
     }
-    let mut table = Table::new(&["state", "IPv4", "IPv6"]);
-    for state in StateSet::ALL.iter().filter(|state| facts.counts.of_state(*state) > 0) {
+    let shown: Vec<_> = StateSet::ALL.iter().filter(|state| facts.counts.of_state(*state) > 0).collect();
+    let families = shown.iter().all(|state| facts.counts.of_unknown_family(*state) == 0);
+    let mut table = Table::new(if families { &["state", "IPv4", "IPv6"] } else { &["state", "connections"] });
+    for state in shown {
         let of = |family| facts.counts.of(state, family).to_string();
-        table.row(of_state(state), [state.name(), &of(Family::Ipv4), &of(Family::Ipv6)]);
+        let numbers = match families {
+            true => vec![of(Family::Ipv4), of(Family::Ipv6)],
+            false => vec![facts.counts.of_state(state).to_string()],
+        };
+        table.row(of_state(state), [state.name().to_owned()].into_iter().chain(numbers));
     }
     page.table(&table);
-    if facts.source == Source::ProcNet {
-        page.text(0, "From /proc/net/tcp: idle times are not known.");
-    }
 }
 
 const fn of_state(state: TcpState) -> anstyle::Style {
@@ -185,12 +196,8 @@ fn holders(page: &mut Page, facts: &Facts, number: fn(&Program) -> u64) {
 }
 
 fn span(least: Duration, most: Duration) -> String {
-    let (least, most) = (seconds(least), seconds(most));
+    let (least, most) = (time(least), time(most));
     if least == most { most } else { format!("{least} to {most}") }
-}
-
-fn seconds(time: Duration) -> String {
-    tune_model::Quantity::Duration(time.as_secs() * 1000).to_string()
 }
 
 fn limits(page: &mut Page, facts: &Facts) {
@@ -234,15 +241,6 @@ fn limit(name: &str, gauge: &Gauge) -> Option<(&'static str, String, anstyle::St
     Some((label, text, style))
 }
 
-fn size(bytes: u64) -> String {
-    match bytes {
-        ..1024 => format!("{bytes} B"),
-        ..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
-        ..1_073_741_824 => format!("{} MiB", bytes.div_ceil(1 << 20)),
-        _ => format!("{}.{} GiB", bytes >> 30, (bytes & ((1 << 30) - 1)) * 10 >> 30),
-    }
-}
-
 /// Tells which counters grew while they were watched.
 fn rates(page: &mut Page, facts: &Facts) {
     let Some(rates) = &facts.rates else { return };
@@ -264,7 +262,7 @@ fn rates(page: &mut Page, facts: &Facts) {
 }
 
 /// The heading of the findings says how much they matter.
-fn findings(page: &mut Page, findings: &[Finding]) {
+fn findings(page: &mut Page, findings: &[Finding], verbose: bool) {
     page.blank();
     let Some(first) = findings.first() else {
         page.styled(0, GOOD, "Nothing stands out.");
@@ -276,40 +274,58 @@ fn findings(page: &mut Page, findings: &[Finding]) {
     });
     for (at, finding) in findings.iter().enumerate() {
         page.blank();
-        show(page, at + 1, finding);
+        title(page, at + 1, finding);
+        if at == 0 || verbose || finding.weight > Weight::Note {
+            whole(page, finding);
+        } else {
+            brief(page, finding);
+        }
     }
 }
 
-fn show(page: &mut Page, number: usize, finding: &Finding) {
+fn title(page: &mut Page, number: usize, finding: &Finding) {
     let style = match finding.weight {
         Weight::Harm => BAD,
         Weight::Problem => WARN,
         Weight::Note => PLAIN,
     };
-    page.marked(0, style, &format!("{number}."), &sentence(&finding.title));
+    page.marked(0, style, &format!("{number}."), &format!("{}.", finding.title));
+}
+
+/// Shows all of a finding.
+fn whole(page: &mut Page, finding: &Finding) {
     for evidence in &finding.evidence {
         page.item(3, "seen:", evidence);
     }
     for remedy in &finding.remedies {
         page.marked(3, STRONG, "do:", &remedy.action);
-        if let Some(command) = &remedy.command {
-            page.verbatim(7, STRONG, command);
-        }
-        if let Some(file) = &remedy.file {
-            page.text(7, &format!("in {file}:"));
-        }
-        for directive in &remedy.directives {
-            page.verbatim(9, STRONG, directive);
-        }
+        steps(page, remedy);
         if let Some(price) = &remedy.price {
             page.item(7, "price:", price);
         }
     }
     for vain in &finding.in_vain {
-        page.item(3, "does not help:", &format!("{}: {}", vain.what, vain.why));
+        page.item(3, "no help:", &format!("{}: {}", vain.what, vain.why));
     }
 }
 
-fn sentence(text: &str) -> String {
-    format!("{text}.")
+/// Shows the first thing to do.
+fn brief(page: &mut Page, finding: &Finding) {
+    if let Some(remedy) = finding.remedies.first() {
+        page.marked(3, STRONG, "do:", &remedy.action);
+        steps(page, remedy);
+    }
+}
+
+/// Shows what to type or write.
+fn steps(page: &mut Page, remedy: &Remedy) {
+    if let Some(command) = &remedy.command {
+        page.verbatim(7, STRONG, command);
+    }
+    if let Some(file) = &remedy.file {
+        page.text(7, &format!("in {file}:"));
+    }
+    for directive in &remedy.directives {
+        page.verbatim(9, STRONG, directive);
+    }
 }

@@ -76,6 +76,6 @@ pub(super) fn unseen(page: &mut Page, facts: &Facts) {
         );
     }
     if unseen.maybe_more {
-        page.item(0, "note:", "only root sees whether containers have networks of their own here");
+        page.item(0, "note:", "whether containers have networks of their own cannot be seen from here");
     }
 }

@@ -48,17 +48,21 @@ pub struct Unseen {
 /// A network with fewer sockets is not worth a census unless all are asked for.
 const WORTH_A_LOOK: u64 = 50;
 
-/// Looks into the other network namespaces of a host; `all` of them, or where many sockets are. `open` makes a host of one.
+/// Looks into the other network namespaces of a host; `all` of them, or where many sockets are. `open` makes a host of
+/// one, nothing where it is gone meanwhile.
 pub fn look_elsewhere(
     host: &dyn Host,
     backend: &dyn Backend,
     all: bool,
-    open: &dyn Fn(&NetworkNamespace) -> Result<Box<dyn Host>, String>,
+    open: &dyn Fn(&NetworkNamespace) -> Result<Option<Box<dyn Host>>, String>,
 ) -> (Vec<Elsewhere>, Unseen) {
     let mut found = Vec::new();
     let mut unseen = Unseen { maybe_more: host.isolation() == Isolation::Unknown, ..Unseen::default() };
     for namespace in host.network_namespaces().into_iter().filter(|namespace| all || !namespace.own) {
-        match open(&namespace).and_then(|there| look(&*there, backend, &namespace, all)) {
+        let opened = open(&namespace);
+        let looked =
+            opened.and_then(|there| there.map_or(Ok(None), |there| look(&*there, backend, &namespace, all)));
+        match looked {
             Ok(Some(there)) => found.push(there),
             Ok(None) => {}
             Err(reason) => {

@@ -11,7 +11,7 @@ use super::counters::read_counters;
 use super::facts::{ConntrackTimes, Facts, FinTimeout, Network, Overdue};
 use super::programs::{Server, httpd_is_event, programs};
 use super::usage::{Memory, Usage, numbers, of_the_caller};
-use crate::census::{Census, CensusError, Options, take};
+use crate::census::{Census, CensusError, Options, Source, take};
 use crate::connection::Connection;
 use crate::filter::{Filter, Side};
 use crate::state::{StateSet, TcpState};
@@ -88,7 +88,7 @@ impl Look<'_> {
             peers: census.tally.leading_peers(PEERS),
             listening: census.tally.listening.clone(),
             listeners: BTreeMap::new(),
-            programs: owners.map(programs),
+            programs: owners.map(|owners| programs(owners, &census.tally.listening)),
             unnamed: owners.map_or(0, |owners| owners.unnamed),
             unreadable: owners.map_or(0, |owners| owners.unreadable),
             httpd_is_event: httpd_is_event(host),
@@ -122,7 +122,7 @@ fn network(host: &dyn Host) -> Network {
 }
 
 fn notes(census: &Census, names_holders: bool) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<_> = source_note(census.source).into_iter().map(str::to_owned).collect();
     if census.inexact {
         notes.push(
             "the list of connections changed each time it was read: some may be missing or counted twice"
@@ -142,6 +142,18 @@ fn notes(census: &Census, names_holders: bool) -> Vec<String> {
     notes
 }
 
+/// Says what a source of less than all does not tell.
+const fn source_note(source: Source) -> Option<&'static str> {
+    match source {
+        Source::ProcNet => Some("this kernel does not tell for how long connections have been idle"),
+        Source::States => {
+            Some("this kernel lists connections in a way that is not known: they are counted, and no more")
+        }
+        Source::Netstat => Some("this system does not tell who has a connection, nor for how long"),
+        Source::InetDiag | Source::PcbList => None,
+    }
+}
+
 /// Returns what a setting amounts to in the scope that the host looks at.
 fn effective(host: &dyn Host, backend: &dyn Backend, setting: Setting) -> Effective {
     effective_of(backend, setting, |name| host.read_tunables(&[name]).pop().and_then(Result::ok))
@@ -157,8 +169,9 @@ fn effective_of(backend: &dyn Backend, setting: Setting, read: impl Fn(&str) -> 
     backend.assess(setting, &values).effective
 }
 
-/// Returns how long the kernel keeps what was closed in FIN_WAIT_2.
-pub(crate) fn fin_timeout(host: &dyn Host, backend: &dyn Backend) -> FinTimeout {
+/// Returns how long the kernel keeps what was closed in FIN_WAIT_2, in the scope that the host looks at.
+#[must_use]
+pub fn fin_timeout(host: &dyn Host, backend: &dyn Backend) -> FinTimeout {
     let (tunable, unit) = match backend.system() {
         System::Linux => ("net.ipv4.tcp_fin_timeout", Duration::from_secs(1)),
         System::FreeBsd => ("net.inet.tcp.finwait2_timeout", Duration::from_millis(1)),

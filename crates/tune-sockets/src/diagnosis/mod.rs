@@ -24,6 +24,7 @@ pub use counters::{COUNTERS, Counter, Counters, Rates, read_counters};
 pub use elsewhere::{Elsewhere, Unseen, look_elsewhere};
 pub use facts::{ConntrackTimes, Facts, FinTimeout, Network, Overdue};
 pub use finding::{Cause, Finding, Remedy, RemedyKind, Vain, Weight};
-pub use gather::Look;
+pub use gather::{Look, fin_timeout};
 pub use programs::{Program, Server};
 pub use usage::{Gauge, Memory, Usage};
+pub use words::{size, time};

@@ -1,5 +1,6 @@
 //! The processes that have half-closed connections, by program.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -93,7 +94,7 @@ const NGINX: [Installation; 2] = [
     },
 ];
 
-/// A program with half-closed connections: one process, or several of one name.
+/// A program with half-closed connections: one process, or several of one name that do the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// Its name.
@@ -173,11 +174,16 @@ fn add_up<K: Ord + Copy>(sums: &mut Vec<(K, u64)>, more: &[(K, u64)]) {
     leading(sums, LEADING, |number| *number);
 }
 
-/// Takes processes of one name together, the name with the most first.
-pub(crate) fn programs(owners: &Owners) -> Vec<Program> {
+/// Takes processes of one name together that serve the same port, or none; those with the most first.
+pub(crate) fn programs(owners: &Owners, listening: &BTreeSet<u16>) -> Vec<Program> {
+    let served =
+        |ports: &[(u16, u64)]| ports.first().map(|(port, _)| *port).filter(|port| listening.contains(port));
     let mut list: Vec<Program> = Vec::new();
     for owner in &owners.list {
-        match list.iter_mut().find(|program| program.command == owner.command) {
+        let alike = |program: &&mut Program| {
+            program.command == owner.command && served(&program.ports) == served(&owner.ports)
+        };
+        match list.iter_mut().find(alike) {
             Some(program) => program.add(owner),
             None => list.push(Program::of(owner)),
         }
@@ -226,10 +232,12 @@ mod tests {
 
     #[test]
     fn processes_of_one_name_are_one_program() {
-        let list = vec![owner(9, "leaky", 5, 4), owner(3, "apache2", 4, 7), owner(2, "apache2", 3, 1)];
-        let found = programs(&Owners { list, ..Owners::default() });
+        let client = Owner { ports: vec![(40_000, 1), (40_001, 1)], ..owner(7, "apache2", 2, 0) };
+        let list =
+            vec![owner(9, "leaky", 5, 4), owner(3, "apache2", 4, 7), owner(2, "apache2", 3, 1), client];
+        let found = programs(&Owners { list, ..Owners::default() }, &BTreeSet::from([80]));
         let names: Vec<_> = found.iter().map(Program::named).collect();
-        assert_eq!(names, ["apache2 (2 processes)", "leaky (pid 9)"]);
+        assert_eq!(names, ["apache2 (2 processes)", "leaky (pid 9)", "apache2 (pid 7)"]);
         let apache = &found[0];
         assert_eq!((apache.fin_wait_2, &apache.pids[..], &apache.uids[..]), (7, &[2, 3][..], &[33][..]));
         assert_eq!(apache.idle, Some((Duration::from_secs(1), Duration::from_secs(8))));

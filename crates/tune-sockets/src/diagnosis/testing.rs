@@ -75,7 +75,7 @@ impl Facts {
 
     /// Adds orphans in FIN_WAIT_2: small entries, and whole sockets.
     pub(crate) fn with_orphans(mut self, port: u16, minisocks: u64, full_sockets: u64) -> Self {
-        self.counts.add(TcpState::FinWait2, Family::Ipv4, minisocks + full_sockets);
+        self.counts.add_many(TcpState::FinWait2, Family::Ipv4, minisocks + full_sockets);
         self.fin_wait_2.minisocks += minisocks;
         self.fin_wait_2.full_sockets += full_sockets;
         self.ports.entry(port).or_default().orphaned += minisocks + full_sockets;
@@ -103,7 +103,7 @@ impl Facts {
     }
 
     fn held(mut self, command: &str, port: u16, idle: u64, state: TcpState, many: u64) -> Self {
-        self.counts.add(state, Family::Ipv4, many);
+        self.counts.add_many(state, Family::Ipv4, many);
         let share: &mut Share = self.ports.entry(port).or_default();
         let (mut fin_wait_2, mut close_wait) = (0, 0);
         if state == TcpState::FinWait2 {

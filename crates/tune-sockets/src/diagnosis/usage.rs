@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn minisocks_take_a_tenth_of_a_socket() {
         let mut counts = Counts::default();
-        counts.add(TcpState::FinWait2, Family::Ipv4, 12);
-        counts.add(TcpState::TimeWait, Family::Ipv6, 100);
-        counts.add(TcpState::Established, Family::Ipv4, 1);
+        counts.add_many(TcpState::FinWait2, Family::Ipv4, 12);
+        counts.add_many(TcpState::TimeWait, Family::Ipv6, 100);
+        counts.add_many(TcpState::Established, Family::Ipv4, 1);
         let held = Holdings { minisocks: 10, held_without_timer: 2, ..Holdings::default() };
         let memory = Memory::estimate(System::Linux, &counts, &held, &Usage::default());
         let half_closed = 10 * 256 + 2 * 2400;

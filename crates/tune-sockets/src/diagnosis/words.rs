@@ -13,8 +13,9 @@ pub(crate) const fn verb(number: u64, one: &'static str, more: &'static str) -> 
     if number == 1 { one } else { more }
 }
 
-/// A time as people say it: `4s`, `90s`, `5min`, `2h`; what is smaller than the unit is left out.
-pub(crate) fn time(time: Duration) -> String {
+/// Says a time as people do: `4s`, `90s`, `5min`, `2h`; what is smaller than the unit is left out.
+#[must_use]
+pub fn time(time: Duration) -> String {
     match time.as_secs() {
         seconds @ ..=120 => format!("{seconds}s"),
         seconds @ ..=7200 => format!("{}min", seconds / 60),
@@ -22,8 +23,9 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
-/// A size as people say it: `3 MiB`.
-pub(crate) fn size(bytes: u64) -> String {
+/// Says a size as people do: `3 MiB`; what is smaller than the unit is left out.
+#[must_use]
+pub fn size(bytes: u64) -> String {
     match bytes {
         ..1024 => format!("{bytes} B"),
         ..1_048_576 => format!("{} KiB", bytes / 1024),

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use tune_host::{Host, Interrupt, Isolation, NetworkNamespace, Scope};
+use tune_host::{Host, Interrupt, Isolation, NamespaceError, NetworkNamespace, Scope};
 use tune_report::{DiagnoseReport, verdict};
 use tune_sockets::diagnosis::{Counters, Facts, Look, diagnose, look_elsewhere, read_counters};
 
 use super::change::watch_signals;
+use super::live;
 use crate::args::{Diagnose, Format};
 use crate::context::Context;
 use crate::doors::Doors;
@@ -15,6 +16,9 @@ use crate::{exit, output};
 
 pub(crate) fn run(context: &Context, doors: &dyn Doors, wanted: &Diagnose) -> Result<u8, CliError> {
     let system = context.backend.system();
+    if wanted.watch {
+        return watch(context, doors, wanted);
+    }
     let before = match wanted.sample {
         Some(time) => {
             let start = (read_counters(context.host(), system), Instant::now());
@@ -29,6 +33,20 @@ pub(crate) fn run(context: &Context, doors: &dyn Doors, wanted: &Diagnose) -> Re
         _ => context.show(&report),
     }
     Ok(exit::MET)
+}
+
+/// Looks again and again.
+fn watch(context: &Context, doors: &dyn Doors, wanted: &Diagnose) -> Result<u8, CliError> {
+    if context.format != Format::Human {
+        return Err(CliError::usage("--watch goes on without end, and --format makes one document")
+            .hint("leave --watch out and run it as often as you like"));
+    }
+    let mut before: Option<(Counters, Instant)> = None;
+    live::run(wanted.sample.unwrap_or(live::EVERY), &mut || {
+        let report = look(context, doors, wanted.all_netns, before.as_ref())?;
+        before = Some((report.facts.counters.clone(), Instant::now()));
+        Ok(report)
+    })
 }
 
 /// Waits, unless told to stop.
@@ -59,7 +77,7 @@ fn look(
     }
     let facts = beside(context, doors, all, facts);
     let findings = diagnose(&facts);
-    Ok(DiagnoseReport { host: context.host_ref(), facts, findings })
+    Ok(DiagnoseReport { host: context.host_ref(), facts, findings, verbose: context.verbose })
 }
 
 /// Looks into other network namespaces: all, or from the host those with many sockets.
@@ -70,9 +88,15 @@ fn beside(context: &Context, doors: &dyn Doors, all: bool, facts: Facts) -> Fact
     if !all && !from_the_host {
         return facts;
     }
-    let open = |there: &NetworkNamespace| -> Result<Box<dyn Host>, String> {
-        let opened = if there.own { Ok(doors.own()) } else { doors.again(there.namespace.clone()) };
-        Ok(opened.map_err(|error| error.to_string())?)
+    let open = |there: &NetworkNamespace| -> Result<Option<Box<dyn Host>>, String> {
+        if there.own {
+            return Ok(Some(doors.own()));
+        }
+        match doors.again(there.namespace.clone()) {
+            Ok(found) => Ok(Some(found)),
+            Err(NamespaceError::Missing(_)) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
     };
     facts.beside(look_elsewhere(host, &*context.backend, all, &open))
 }

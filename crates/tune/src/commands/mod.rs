@@ -6,8 +6,10 @@ mod change;
 mod completions;
 mod confirm;
 mod diagnose;
+mod drop;
 mod explain;
 mod history;
+mod live;
 mod man;
 mod off;
 mod plan;
@@ -53,6 +55,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::History { id, verify } => history::run(&context, id, verify),
         Command::Recover => recover::run(&context),
         Command::Diagnose(wanted) => diagnose::run(&context, doors, &wanted),
+        Command::Drop(wanted) => drop::run(&context, &wanted),
         Command::Completions { .. } | Command::Man { .. } | Command::Render(_) => Ok(crate::exit::MET),
     }
 }

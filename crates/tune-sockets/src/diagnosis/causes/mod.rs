@@ -86,9 +86,17 @@ fn holding(program: &Program, number: u64, state: &str) -> String {
 
 /// Says which ports and peers lead.
 fn leading(program: &Program) -> Vec<String> {
-    let ports = (!program.ports.is_empty()).then(|| format!("local ports: {}", parts(&program.ports, 4)));
-    let peers = (!program.peers.is_empty()).then(|| format!("peers: {}", parts(&program.peers, 3)));
-    ports.into_iter().chain(peers).collect()
+    ports(&program.ports).into_iter().chain(peers(&program.peers)).collect()
+}
+
+/// Says which local ports lead; outgoing connections have one each, which says nothing.
+fn ports(found: &[(u16, u64)]) -> Option<String> {
+    let leads = found.len() == 1 || found.first().is_some_and(|(_, number)| *number > 1);
+    leads.then(|| format!("local ports: {}", parts(found, 4)))
+}
+
+fn peers<K: std::fmt::Display>(found: &[(K, u64)]) -> Option<String> {
+    (!found.is_empty()).then(|| format!("peers: {}", parts(found, 3)))
 }
 
 /// Tells whether a program has its connections as a server: they came in at a port that is listened on.

@@ -129,7 +129,7 @@ mod tests {
 
     fn container(minisocks: u64, held: u64) -> Elsewhere {
         let mut counts = Counts::default();
-        counts.add(TcpState::FinWait2, Family::Ipv4, minisocks + held);
+        counts.add_many(TcpState::FinWait2, Family::Ipv4, minisocks + held);
         Elsewhere {
             name: "4711".to_owned(),
             title: "web (nginx, pid 4711)".to_owned(),

@@ -6,7 +6,7 @@ use tune_model::Effective;
 
 use super::super::facts::Facts;
 use super::super::finding::{Cause, Finding, Remedy, RemedyKind, Weight};
-use super::super::words::{many, parts, verb};
+use super::super::words::{many, verb};
 use super::{ENDS_IN_TIME, OTHER_END};
 
 /// So many are a problem under a long timeout, and under a usual one.
@@ -59,15 +59,13 @@ fn title(facts: &Facts, number: u64) -> String {
 fn evidence(facts: &Facts) -> Vec<String> {
     let mut seen =
         vec![format!("no process has them any more; {} = {}", facts.timeout.tunable, shown(facts))];
-    let ports = facts.orphan_ports();
-    if !ports.is_empty() {
-        seen.push(format!("local ports: {}", parts(&ports, 4)));
-    }
-    let peers: Vec<_> =
-        facts.peers.iter().map(|(peer, share)| (*peer, share.orphaned)).filter(|(_, n)| *n > 0).collect();
-    if !peers.is_empty() {
-        seen.push(format!("peers: {}", parts(&peers, 3)));
-    }
+    let peers: Vec<_> = facts
+        .peers
+        .iter()
+        .map(|(peer, share)| (*peer, share.orphaned))
+        .filter(|(_, number)| *number > 0)
+        .collect();
+    seen.extend(super::ports(&facts.orphan_ports()).into_iter().chain(super::peers(&peers)));
     seen
 }
 
