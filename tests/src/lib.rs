@@ -11,6 +11,7 @@ pub mod files;
 pub mod freebsd;
 pub mod fuzzing;
 pub mod half_closed;
+pub mod keepers;
 pub mod namespace;
 pub mod outcome_cases;
 pub mod outcome_defaults;

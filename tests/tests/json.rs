@@ -70,6 +70,8 @@ const COMMANDS: &[&[&str]] = &[
     &["history", "99"],
     &["history", "--verify"],
     &["diagnose"],
+    &["diagnose", "--all-netns"],
+    &["audit", "web-server", "--only", "runtime", "--all-netns"],
     &["diagnose", "--sample", "100ms"],
     &["diagnose", "--sample", "1ms"],
     &["drop", "--state", "fin-wait-2", "--dry-run"],

@@ -9,6 +9,7 @@
 pub mod active;
 pub mod apply;
 pub mod audit;
+pub mod audit_netns;
 pub mod check;
 pub mod diagnose;
 pub mod diff;
@@ -33,6 +34,7 @@ mod words;
 pub use active::ActiveReport;
 pub use apply::{RunReport, step_line};
 pub use audit::AuditReport;
+pub use audit_netns::NetworksAuditReport;
 pub use check::CheckReport;
 pub use diagnose::DiagnoseReport;
 pub use drop::DropReport;

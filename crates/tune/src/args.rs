@@ -76,6 +76,9 @@ pub(crate) enum Command {
         /// Judge the running kernel only, or the next boot only.
         #[arg(long, value_enum)]
         only: Option<OnlyLayer>,
+        /// Hold them against every network namespace of the host, those of containers too.
+        #[arg(long, conflicts_with_all = ["netns", "root"])]
+        all_netns: bool,
     },
     /// Show what apply would do; changes nothing.
     Plan(Apply),

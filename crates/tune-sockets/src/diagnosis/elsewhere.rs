@@ -105,8 +105,9 @@ fn sockets(host: &dyn Host) -> u64 {
     count(&v4, "TCP", "inuse") + count(&v4, "TCP", "tw") + count(&v6, "TCP6", "inuse")
 }
 
-/// Names a network namespace: `web (nginx, pid 4711)`.
-fn title(namespace: &NetworkNamespace) -> String {
+/// Names a network namespace by container and process: `web (nginx, pid 4711)`.
+#[must_use]
+pub fn title(namespace: &NetworkNamespace) -> String {
     let process = namespace.process.as_ref().map(|(pid, command)| format!("{command}, pid {pid}"));
     match (&namespace.label, process) {
         (Some(label), Some(process)) => format!("{label} ({process})"),

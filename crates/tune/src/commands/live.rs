@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, stdout};
 use std::time::{Duration, Instant};
 
 use tune_host::{Interrupt, Keys};
+use tune_model::Quantity;
 use tune_report::DiagnoseReport;
 use tune_report::diagnose::History;
 
@@ -86,7 +87,7 @@ impl Screen {
 
     fn draw(&self, report: &DiagnoseReport, history: &History, every: Duration) -> io::Result<()> {
         let lines = output::terminal_height().unwrap_or(24);
-        let every = tune_sockets::diagnosis::time(every);
+        let every = Quantity::Duration(u64::try_from(every.as_millis()).unwrap_or(u64::MAX)).to_string();
         let text = output::styled(&report.frame(history, (width(), lines - 1), &every));
         let text = text.replace('\n', &format!("{END_OF_LINE}\r\n"));
         output::control(&format!("{HOME}{text}{END_OF_SCREEN}"))
