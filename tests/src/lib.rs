@@ -11,6 +11,7 @@ pub mod files;
 pub mod freebsd;
 pub mod fuzzing;
 pub mod half_closed;
+pub mod keepers;
 pub mod legacy_page;
 pub mod namespace;
 pub mod native;

@@ -28,6 +28,8 @@ const COMMANDS: &[&[&str]] = &[
     &["history"],
     &["prove"],
     &["recover"],
+    &["diagnose"],
+    &["drop"],
     &["completions"],
     &["man"],
 ];

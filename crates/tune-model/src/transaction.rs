@@ -79,6 +79,19 @@ pub enum Action {
         /// Its number.
         of: u64,
     },
+    /// Connections were dropped, which cannot be undone.
+    Drop {
+        /// Which.
+        filter: String,
+    },
+}
+
+impl Action {
+    /// Tells whether nothing can take back what was done.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Drop { .. })
+    }
 }
 
 impl std::fmt::Display for Action {
@@ -87,6 +100,7 @@ impl std::fmt::Display for Action {
             Self::Apply { profiles } => f.pad(&format!("apply {}", profiles.join(" "))),
             Self::Off { profiles } => f.pad(&format!("off {}", profiles.join(" "))),
             Self::Rollback { of } => f.pad(&format!("rollback {of}")),
+            Self::Drop { filter } => f.pad(&format!("drop {filter}")),
         }
     }
 }

@@ -89,6 +89,10 @@ impl Report for EntryReport {
 
 impl EntryReport {
     fn next(&self, page: &mut Page) {
+        if self.entry.action.is_final() && self.entry.state != TransactionState::Open {
+            page.text(0, "This cannot be undone.");
+            return;
+        }
         match self.entry.state {
             TransactionState::Applied
             | TransactionState::AwaitingReboot

@@ -276,11 +276,12 @@ fn histories_of_every_shape_are_valid_and_fit_the_page() {
         Action::Apply { profiles: vec!["a".into(), "b".into()] },
         Action::Off { profiles: vec![] },
         Action::Rollback { of: 1 },
+        Action::Drop { filter: "state=fin-wait-2 held".into() },
     ];
     let mut transactions = Vec::new();
     for (at, state) in states().into_iter().enumerate() {
         let mut entry = entry(at as u64 + 1, state);
-        entry.action = actions[at % 3].clone();
+        entry.action = actions[at % 4].clone();
         entry.note = at.is_multiple_of(2).then(|| "interrupted".to_owned());
         entry.deadline = at.is_multiple_of(2).then(|| "2026-11-22T03:06:05Z".to_owned());
         entry.deadline_uptime_ms = at.is_multiple_of(2).then_some(4711);

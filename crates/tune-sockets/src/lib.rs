@@ -31,6 +31,7 @@
 //! | tell the age of one | [`Connection::age`] |
 //! | look at one again and again | [`look_up`] |
 //! | measure how long one is kept | [`observe`] |
+//! | find out what is behind them, and what helps | [`diagnosis`] |
 
 #![forbid(unsafe_code)]
 
@@ -38,6 +39,7 @@ mod bytes;
 pub mod census;
 mod cidr;
 mod connection;
+pub mod diagnosis;
 pub mod drop;
 pub mod fake;
 mod filter;

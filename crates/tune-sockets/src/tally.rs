@@ -45,7 +45,12 @@ impl Counts {
     }
 
     const fn add(&mut self, state: TcpState, family: Family) {
-        self.by_family[state as usize][family as usize] += 1;
+        self.add_many(state, family, 1);
+    }
+
+    /// Counts some more.
+    pub const fn add_many(&mut self, state: TcpState, family: Family, many: u64) {
+        self.by_family[state as usize][family as usize] += many;
     }
 
     fn merge(&mut self, other: &Self) {

@@ -88,7 +88,7 @@ impl Locked<'_> {
         })
     }
 
-    fn intend(
+    pub(crate) fn intend(
         &self,
         surroundings: &Surroundings<'_>,
         plan: &Plan,
@@ -126,7 +126,7 @@ impl Locked<'_> {
     }
 
     /// Makes the undo of every step durable, then shows the transaction in the history.
-    fn begin(&self, intent: &Intent) -> Result<Journal, ExecuteError> {
+    pub(crate) fn begin(&self, intent: &Intent) -> Result<Journal, ExecuteError> {
         let journals = self.store.make_journals()?;
         self.refuse_unrecovered(intent)?;
         let name = journal::file_name(intent.header.entry.id);
@@ -207,6 +207,7 @@ pub(crate) fn applied() -> Ending {
         note: None,
         until_end_of: None,
         taken_back: None,
+        changes: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
-use tune_model::plan::{Bytes, Conflict, Step};
+use tune_model::plan::{Bytes, Change, Conflict, Step};
 use tune_model::transaction::{Entry, TransactionState};
 
 use crate::disk::{self, Directory, PRIVATE};
@@ -47,6 +47,9 @@ pub(crate) struct Ending {
     /// The boot whose end completes that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until_end_of: Option<String>,
+    /// What was really changed, where that is less than was intended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) changes: Option<Vec<Change>>,
 }
 
 /// A line of a journal after the first.

@@ -67,6 +67,12 @@
 //! Until then recovery is [`RecoverError::Awaiting`], so that nobody else changes anything. A confirmation that is killed
 //! after its first step is an interrupted transaction like any other.
 //!
+//! # What cannot be undone
+//!
+//! [`Locked::begin_final`] writes down what is about to be done for good, as a journal without steps and a line in the
+//! history, and [`Final::end`] what came of it. After a crash in between the history says that it is not known how far it
+//! got.
+//!
 //! # Limits
 //!
 //! - Between the comparison and the write somebody else can change a value unseen; so can a change away and back.
@@ -90,6 +96,7 @@ mod history;
 mod journal;
 mod line;
 mod lock;
+mod once;
 mod pause;
 #[cfg(test)]
 mod property_tests;
@@ -117,6 +124,7 @@ pub use effect::foreign;
 pub use error::{Awaiting, Busy, ExecuteError, LockError, RecoverError, StateError, TrialError};
 pub use history::Verification;
 pub use lock::Locked;
+pub use once::Final;
 pub use recover::{Cause, Recovered};
 pub use store::Store;
 pub use trial::{Concluded, Foreign, OnTrial, Trial};

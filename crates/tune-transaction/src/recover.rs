@@ -13,6 +13,7 @@ use crate::error::{Awaiting, RecoverError, StateError};
 use crate::history::{self, Chain};
 use crate::journal::{self, Intent, Journal, Progress, Reading, Story};
 use crate::lock::Locked;
+use crate::once;
 use crate::pause::Standing;
 use crate::run::{self, Run};
 use crate::store::CLAIMS;
@@ -204,7 +205,11 @@ impl Locked<'_> {
             let file = journals.path().join(journal::file_name(entry.id));
             return Err(RecoverError::Stuck { file, what: run.stuck.join("; "), steps: run.results });
         }
-        let ended = run.end_undone(cause.note(), cause.state());
+        let (note, state) = match entry.action.is_final() {
+            true => (once::INTERRUPTED, TransactionState::Applied),
+            false => (cause.note(), cause.state()),
+        };
+        let ended = run.end_undone(note, state);
         let (steps, conflicts) = (run.results, run.conflicts);
         let file = journals.path().join(journal::file_name(entry.id));
         let state = ended.map_err(|error| unfinished(file, &steps, &conflicts, error))?;

@@ -241,6 +241,7 @@ impl Run<'_> {
             taken_back: None,
             until_end_of: (state == TransactionState::AwaitingReboot)
                 .then(|| self.intent.header.boot_id.clone()),
+            changes: None,
         };
         if stuck.is_empty() {
             self.seal(&ending)?;
@@ -340,6 +341,9 @@ pub(crate) fn closed(open: &Entry, ending: &Ending) -> Entry {
     entry.changed.clone_from(&ending.changed);
     entry.conflicts.extend(ending.conflicts.iter().cloned());
     entry.note.clone_from(&ending.note);
+    if let Some(changes) = &ending.changes {
+        entry.changes.clone_from(changes);
+    }
     if ending.taken_back.is_none() {
         entry.until_end_of.clone_from(&ending.until_end_of);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tune_model::{Kind, Quantity};
+use tune_sockets::{Cidr, StateSet};
 
 /// Reads and adjusts FIN_WAIT_2 timeouts, network memory limits and keepalive, with dry run and rollback.
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ pub(crate) enum Format {
     Human,
     /// One JSON object.
     Json,
+    /// OpenMetrics text, for monitoring; tune diagnose only.
+    Openmetrics,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +78,9 @@ pub(crate) enum Command {
         /// Judge the running kernel only, or the next boot only.
         #[arg(long, value_enum)]
         only: Option<OnlyLayer>,
+        /// Hold them against every network namespace of the host, those of containers too.
+        #[arg(long, conflicts_with_all = ["netns", "root"])]
+        all_netns: bool,
     },
     /// Show what apply would do; changes nothing.
     Plan(Apply),
@@ -123,6 +129,10 @@ pub(crate) enum Command {
     Prove(Prove),
     /// Finish what a crash interrupted.
     Recover,
+    /// Show half-closed connections, who holds them, what is behind them, and what helps; changes nothing.
+    Diagnose(Diagnose),
+    /// Abort chosen connections; lists them first and asks. It cannot be undone.
+    Drop(Drop),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -142,6 +152,7 @@ impl Command {
         match self {
             Self::Apply(Apply { change, .. }) | Self::Set { change, .. } => !change.dry_run,
             Self::Off { undo, .. } | Self::Rollback { undo, .. } => !undo.dry_run,
+            Self::Drop(Drop { dry_run, .. }) => !*dry_run,
             Self::Recover | Self::Confirm => true,
             _ => false,
         }
@@ -209,6 +220,70 @@ pub(crate) enum ProfileCommand {
         /// The new profile's name.
         name: String,
     },
+}
+
+/// The shortest and the longest time to watch counters for, in milliseconds.
+const SAMPLE_TIMES: std::ops::RangeInclusive<u64> = 100..=3_600_000;
+
+fn sample_time(text: &str) -> Result<Duration, String> {
+    match Quantity::parse(Kind::Duration, text) {
+        Ok(Quantity::Duration(time)) if SAMPLE_TIMES.contains(&time) => Ok(Duration::from_millis(time)),
+        Ok(_) => Err("it has to be from 100ms to 1h".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What diagnose takes.
+#[derive(Debug, Args)]
+pub(crate) struct Diagnose {
+    /// Watch the kernel's counters for TIME, such as 5s, and show how they grow; with --watch, how often to look.
+    #[arg(long, value_name = "TIME", value_parser = sample_time)]
+    pub(crate) sample: Option<Duration>,
+    /// Look into every network namespace of the host, those of containers too.
+    #[arg(long, conflicts_with_all = ["netns", "root"])]
+    pub(crate) all_netns: bool,
+    /// Look again and again, at a terminal in place; q or Ctrl-C ends it.
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+/// What drop takes.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // switches
+pub(crate) struct Drop {
+    /// Those in these states, such as fin-wait-2,close-wait [default: all that one side has closed, but not TIME_WAIT].
+    #[arg(long, value_name = "STATE", value_parser = str::parse::<StateSet>)]
+    pub(crate) state: Vec<StateSet>,
+    /// Those that no process has any more.
+    #[arg(long, conflicts_with = "held")]
+    pub(crate) orphaned: bool,
+    /// Those that a process has open.
+    #[arg(long)]
+    pub(crate) held: bool,
+    /// Those on which nothing happened for AGE, such as 5min, or that were orphaned about so long ago.
+    #[arg(long, value_name = "AGE", value_parser = tune_sockets::parse_age)]
+    pub(crate) older_than: Option<Duration>,
+    /// Those with a peer in this block of addresses; may be repeated.
+    #[arg(long, value_name = "CIDR", value_parser = str::parse::<Cidr>)]
+    pub(crate) peer: Vec<Cidr>,
+    /// Those with this port here; may be repeated.
+    #[arg(long, value_name = "PORT", value_parser = tune_sockets::parse_port)]
+    pub(crate) local_port: Vec<u16>,
+    /// Those that this process has open; may be repeated.
+    #[arg(long, value_name = "PID", value_parser = tune_sockets::parse_pid)]
+    pub(crate) pid: Vec<i32>,
+    /// Drop at most so many at once.
+    #[arg(long, value_name = "N", default_value_t = tune_sockets::drop::MOST)]
+    pub(crate) max: usize,
+    /// Show what would be done, and do nothing.
+    #[arg(long, visible_alias = "check")]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Exit with 2 when something was changed.
+    #[arg(long)]
+    pub(crate) detailed_exitcodes: bool,
 }
 
 /// What apply and plan take.

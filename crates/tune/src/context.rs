@@ -178,7 +178,8 @@ impl Context {
     pub(crate) fn show(&self, report: &dyn Report) {
         match self.format {
             Format::Human => crate::output::print(&report.human(width())),
-            Format::Json => crate::output::print(&report.json()),
+            // What has no other form is refused before.
+            Format::Json | Format::Openmetrics => crate::output::print(&report.json()),
         }
     }
 

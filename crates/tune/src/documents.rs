@@ -55,6 +55,7 @@ fn commands_in_the_documents_exist() {
         "docs/guide.md",
         "docs/profiles.md",
         "docs/linux.md",
+        "docs/diagnose.md",
         "docs/systems/legacy.md",
         "CONTRIBUTING.md",
     ] {

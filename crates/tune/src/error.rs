@@ -2,10 +2,12 @@
 
 use std::error::Error;
 
-use tune_host::NamespaceError;
+use tune_host::{NamespaceError, SocketsError};
 use tune_model::profile::{Diagnostics, LibraryError, ProfileError};
 use tune_report::ErrorReport;
 use tune_report::profiles::{Mistake, Spot};
+use tune_sockets::CensusError;
+use tune_sockets::drop::ChooseError;
 use tune_transaction::{Awaiting, ExecuteError, LockError, RecoverError, StateError, TrialError};
 
 use crate::exit;
@@ -50,6 +52,33 @@ impl From<NamespaceError> for CliError {
             NamespaceError::Missing(_) => Self::of("namespace", exit::FAILED, &error)
                 .hint("name one that ip netns list shows, or the id of a process in it"),
             _ => Self::of("namespace", exit::FAILED, &error),
+        }
+    }
+}
+
+impl From<ChooseError> for CliError {
+    fn from(error: ChooseError) -> Self {
+        match error {
+            ChooseError::Census(error) => error.into(),
+            ChooseError::EmptyFilter => Self::usage(error.to_string())
+                .hint("say which: --state, --orphaned or --held, --older-than, --peer, --local-port, --pid")
+                .hint("see what there is: tune diagnose"),
+            ChooseError::NotAConnection(_) => Self::usage(error.to_string()),
+            other => Self::of("failed", exit::FAILED, &other),
+        }
+    }
+}
+
+impl From<CensusError> for CliError {
+    fn from(error: CensusError) -> Self {
+        match &error {
+            CensusError::Sockets(SocketsError::Denied) => {
+                Self::of("not-permitted", exit::NOT_PERMITTED, &error).hint("run tune as root")
+            }
+            CensusError::Sockets(SocketsError::NamespaceGone(_)) => {
+                Self::of("namespace", exit::FAILED, &error)
+            }
+            _ => Self::of("failed", exit::FAILED, &error),
         }
     }
 }

@@ -54,6 +54,10 @@ pub fn run(doors: &dyn Doors) -> u8 {
 fn carry_out(cli: Cli, doors: &dyn Doors) -> Result<u8, CliError> {
     log::start(&cli.global);
     let command = cli.command.unwrap_or(Command::Status);
+    if cli.global.format == Format::Openmetrics && !matches!(command, Command::Diagnose(_)) {
+        return Err(CliError::usage("--format openmetrics is for tune diagnose")
+            .hint("other commands: --format human, --format json"));
+    }
     let changes = command.changes();
     let code = commands::run(command, &cli.global, doors)?;
     // A change that was made is not unmade by a full disk that its report was to go to.

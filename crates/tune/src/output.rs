@@ -45,6 +45,34 @@ fn put(mut out: impl RawStream, text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
+/// Prints a line of a result that goes on; an error where nobody reads it any more.
+pub(crate) fn put_line(text: &str) -> io::Result<()> {
+    put(io::stdout().lock(), text)
+}
+
+/// Returns a text as standard output takes it: with colours or without.
+pub(crate) fn styled(text: &str) -> String {
+    match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
+        _ => text.to_owned(),
+    }
+}
+
+/// Writes to the terminal as it is, what moves the cursor too.
+pub(crate) fn control(text: &str) -> io::Result<()> {
+    use std::io::Write;
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// Returns how many lines the terminal has that standard output is.
+pub(crate) fn terminal_height() -> Option<usize> {
+    dialoguer::console::Term::stdout()
+        .size_checked()
+        .map(|(lines, _)| usize::from(lines))
+        .filter(|lines| *lines > 1)
+}
+
 /// Returns the width of the terminal that standard output is.
 pub(crate) fn terminal_width() -> Option<usize> {
     dialoguer::console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))

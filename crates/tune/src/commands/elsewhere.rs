@@ -35,7 +35,7 @@ pub(super) fn run(name: &str, elsewhere: &Elsewhere, global: &Global) -> Result<
 pub(super) fn show(report: &dyn Report, format: Format) {
     match format {
         Format::Human => output::print(&report.human(width())),
-        Format::Json => output::print(&report.json()),
+        Format::Json | Format::Openmetrics => output::print(&report.json()),
     }
 }
 

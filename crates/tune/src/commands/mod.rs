@@ -6,9 +6,12 @@ mod boot;
 mod change;
 mod completions;
 mod confirm;
+mod diagnose;
+mod drop;
 mod elsewhere;
 mod explain;
 mod history;
+mod live;
 mod man;
 mod off;
 mod plan;
@@ -45,7 +48,10 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Status => status::run(&context),
         Command::Explain { subject, .. } => explain::run(&context, &subject),
         Command::Profile(command) => profile::run(&context, command),
-        Command::Audit { profiles, only } => audit::run(&context, &profiles, only),
+        Command::Audit { profiles, only, all_netns: true } => {
+            audit::run_everywhere(&context, doors, &profiles, only)
+        }
+        Command::Audit { profiles, only, all_netns: false } => audit::run(&context, &profiles, only),
         Command::Plan(mut apply) => {
             apply.change.dry_run = true;
             plan::run(&context, &apply)
@@ -60,6 +66,8 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::History { id, verify } => history::run(&context, id, verify),
         Command::Prove(wanted) => prove::run(&context, doors, &wanted),
         Command::Recover => recover::run(&context),
+        Command::Diagnose(wanted) => diagnose::run(&context, doors, &wanted),
+        Command::Drop(wanted) => drop::run(&context, &wanted),
         Command::Completions { .. } | Command::Man { .. } | Command::Render(_) => Ok(crate::exit::MET),
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn run(wanted: &Render, global: &Global, doors: &dyn Doors) -> Result
     }
     match global.format {
         Format::Human => output::print(&report.human(width())),
-        Format::Json => output::print(&report.json()),
+        Format::Json | Format::Openmetrics => output::print(&report.json()),
     }
     Ok(exit::MET)
 }

@@ -123,6 +123,10 @@ fn find<'h>(history: &'h [Entry], claims: &Claims, id: Option<u64>) -> Result<&'
         (Action::Off { .. }, _) => {
             CliError::failed(format!("transaction {id} turned profiles off")).hint("apply them again")
         }
+        (Action::Drop { .. }, _) => {
+            CliError::failed(format!("transaction {id} dropped connections, and that cannot be undone"))
+                .hint(format!("see which: tune history {id}"))
+        }
         (_, state) => {
             CliError::failed(format!("transaction {id} is {state}; nothing of it is left to take back"))
         }
