@@ -260,6 +260,10 @@ pub(crate) fn append(directory: &Directory, entries: &[Entry], durable: bool) ->
     }
     disk::append(&file, length, text.as_bytes(), durable).map_err(fail)?;
     if durable {
+        if chain.head.is_none() {
+            // The history is new: its name must not be lost where that of a head which counts its lines is kept.
+            directory.sync_names()?;
+        }
         write_head(directory, &end)?;
     }
     Ok(end)
