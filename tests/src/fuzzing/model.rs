@@ -61,7 +61,7 @@ fn requirements_are_allowed(profile: &tune_model::Profile, system: System) {
 /// Reads the words of `tune set`, a line each.
 pub fn one_off(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let arguments: Vec<String> = text.split('\n').take(8).map(str::to_owned).collect();
+    let arguments: Vec<String> = text.split('\n').take(4).map(str::to_owned).collect();
     for system in [System::Linux, System::FreeBsd] {
         match of_arguments(&arguments, Catalog::of, system) {
             Ok(resolved) => requirements_are_allowed(&resolved.profile, system),
