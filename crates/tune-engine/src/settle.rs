@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tune_host::{Backend, Host, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims};
 use tune_model::plan::{Change, Conflict, Refusal, RefusalKind};
-use tune_model::reading::{Layer, Readings};
+use tune_model::reading::{Layer, Readings, Unread};
 use tune_model::{Slot, Step, Subject};
 
 use crate::joint;
@@ -144,13 +144,20 @@ impl Settlement<'_> {
 
         let mut moves = Vec::new();
         for (slot, serves) in self.slots_of(Layer::Runtime) {
-            let (Ok(now), Ok(value)) = (live.part(&slot), view.part(&slot)) else { continue };
+            let now = match live.part(&slot) {
+                Ok(now) => now,
+                Err(unread) => {
+                    self.keep_unread(&slot, &unread, serves, settled);
+                    continue;
+                }
+            };
+            let Ok(value) = view.part(&slot) else { continue };
             if let Some(reason) = self.held_back(&slot, &now, &value) {
                 self.stay(&slot, (&now, &value), &reason, serves, settled);
                 continue;
             }
             if now != value && self.foreign(&slot, &now) {
-                self.conflict(&slot, &now, settled);
+                self.conflict(&slot, now, false, settled);
                 continue;
             }
             if now != value {
@@ -269,8 +276,26 @@ impl Settlement<'_> {
         expected.as_deref() != Some(now)
     }
 
+    /// Does not give up what cannot be read: whether our value is still there, and what to put back, is not known. What
+    /// the kernel has no more is gone with its value.
+    fn keep_unread(&mut self, slot: &Slot, unread: &Unread, serves: Vec<Subject>, settled: &mut Settled) {
+        if !self.released_in(Layer::Runtime).contains(slot) || self.unchanged_by_us(slot) {
+            return;
+        }
+        match unread {
+            Unread::Missing(reason) => settled.warnings.push(format!("nothing to put back: {reason}")),
+            _ if self.foreign_is_refused => settled.refusals.push(Refusal {
+                kind: RefusalKind::Unreadable,
+                subject: serves.into_iter().next(),
+                message: format!("{slot} cannot be put back: {unread}"),
+                hints: Vec::new(),
+            }),
+            _ => self.conflict(slot, unread.to_string(), true, settled),
+        }
+    }
+
     /// Leaves a slot and its claims as they are.
-    fn conflict(&mut self, slot: &Slot, now: &str, settled: &mut Settled) {
+    fn conflict(&mut self, slot: &Slot, found: String, unreadable: bool, settled: &mut Settled) {
         let Some(mut holding) = self.before.runtime.get(slot).cloned() else { return };
         if self.made_by_boot_file(slot) {
             // The line in the boot file may go now, and with it what tells where the value came from.
@@ -280,12 +305,8 @@ impl Settlement<'_> {
         }
         let expected = holding.held.clone().unwrap_or_default();
         self.after.runtime.insert(slot.clone(), holding);
-        settled.conflicts.push(Conflict {
-            target: slot.to_string(),
-            layer: Layer::Runtime,
-            expected,
-            found: now.to_owned(),
-        });
+        let target = slot.to_string();
+        settled.conflicts.push(Conflict { target, layer: Layer::Runtime, expected, found, unreadable });
     }
 
     fn settle_boot(&mut self, settled: &mut Settled) {
@@ -422,12 +443,8 @@ impl Settlement<'_> {
                     self.after.boot.insert(slot.clone(), holding.clone());
                 }
             }
-            settled.conflicts.push(Conflict {
-                target: path.to_string(),
-                layer: Layer::Boot,
-                expected: edited.expected.clone(),
-                found: edited.found.clone(),
-            });
+            let (expected, found) = (edited.expected.clone(), edited.found.clone());
+            settled.conflicts.push(Conflict::new(path.to_string(), Layer::Boot, expected, found));
         }
     }
 

@@ -220,6 +220,7 @@ next: tune history ID shows one of them; tune rollback ID takes it back
             layer: Layer::Runtime,
             expected: "4096".into(),
             found: "1024".into(),
+            unreadable: false,
         });
         let report = EntryReport { entry };
         assert_eq!(

@@ -259,7 +259,7 @@ fn in_use(machine: &dyn Machine, effect: &Effect) -> Option<Conflict> {
 
 fn conflict(effect: &Effect, found: String) -> Conflict {
     let (_, expected) = sides(effect);
-    Conflict { target: effect.target(), layer: effect.layer(), expected, found }
+    Conflict::new(effect.target(), effect.layer(), expected, found)
 }
 
 /// Removes the half-made files that a crash may have left beside the target.

@@ -282,12 +282,8 @@ fn undo_claims(store: &Store, change: &ClaimsChange) -> Back {
 }
 
 fn claims_conflict(store: &Store) -> Conflict {
-    Conflict {
-        target: store.path().join(CLAIMS).display().to_string(),
-        layer: Layer::Boot,
-        expected: "as tune wrote it".to_owned(),
-        found: "something else".to_owned(),
-    }
+    let target = store.path().join(CLAIMS).display().to_string();
+    Conflict::new(target, Layer::Boot, "as tune wrote it".to_owned(), "something else".to_owned())
 }
 
 /// Brings the history to where a journal that has ended says it is; what is there already is not repeated.

@@ -192,6 +192,7 @@ fn a_rollback_says_how_the_other_transaction_stands() {
         layer: Layer::Runtime,
         expected: "30".to_owned(),
         found: "7".to_owned(),
+        unreadable: false,
     };
     for (conflicts, reboot_required, state) in [
         (vec![conflict], true, TransactionState::PartlyRolledBack),

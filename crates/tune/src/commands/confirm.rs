@@ -128,7 +128,7 @@ fn conflict(context: &Context, step: &Step) -> Option<Conflict> {
     let found = context.machine().read_in(namespace.as_ref(), tunable).ok()?;
     let ours = same_value(&found, before) || same_value(&found, after);
     let (target, layer, expected) = (tunable.clone(), step.effect.layer(), after.clone());
-    (!ours).then_some(Conflict { target, layer, expected, found })
+    (!ours).then(|| Conflict::new(target, layer, expected, found))
 }
 
 /// Turns a trial that was taken back into the plan that did it, and its outcome.
