@@ -50,7 +50,9 @@
 //! `end`, only history and head are completed.
 //!
 //! A last line that is torn is dropped, after a restart all from the first torn line on: nothing after it was durable.
-//! Any other damage is an error that names file and line, and a newer format is one too; nothing is then touched.
+//! Any other damage is an error that names file and line; nothing is then touched. Files of a newer version are read as
+//! far as they are understood where that only added to the format (`tune.history/1.1`), and are never written over: the
+//! lock is then refused. A format with another first number is not read at all.
 //!
 //! # Trials
 //!
@@ -90,6 +92,7 @@ mod history;
 mod journal;
 mod line;
 mod lock;
+mod newer;
 mod pause;
 #[cfg(test)]
 mod real_tests;

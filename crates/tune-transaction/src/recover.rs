@@ -11,7 +11,7 @@ use crate::disk::Directory;
 use crate::effect;
 use crate::error::{Awaiting, RecoverError, StateError};
 use crate::history::{self, Chain};
-use crate::journal::{self, Intent, Journal, Progress, Reading, Story};
+use crate::journal::{self, Intent, Journal, Progress, Story};
 use crate::lock::Locked;
 use crate::pause::Standing;
 use crate::run::{self, Run};
@@ -97,9 +97,9 @@ impl Locked<'_> {
         self.tidy(&journals, newest)?;
         let recovered = match newest {
             0 => None,
-            id => match journal::read(&journals, id, surroundings.boot_id)? {
-                Reading::NeverBegun => self.forget(&journals, id)?,
-                Reading::Story(story) => self.finish(surroundings, &journals, &story)?,
+            id => match journal::story(&journals, id, surroundings.boot_id)? {
+                None => self.forget(&journals, id)?,
+                Some(story) => self.finish(surroundings, &journals, &story)?,
             },
         };
         let orphan = self.close_orphans(&journals)?;

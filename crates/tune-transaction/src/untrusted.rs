@@ -19,7 +19,7 @@ pub fn journal(content: &[u8], id: u64, boot_id: &str) -> Result<Option<(Vec<Ste
             let length = story.end.0;
             Ok(Some((story.intent.steps, length)))
         }
-        Reading::NeverBegun => Ok(None),
+        Reading::NeverBegun | Reading::OfNewer(_) => Ok(None),
     }
 }
 
