@@ -77,6 +77,7 @@ impl Locked<'_> {
             observer,
             results: vec![StepResult::NotReached; plan.steps.len()],
             claims: StepResult::NotReached,
+            claims_begun: false,
             conflicts: Vec::new(),
             stuck: Vec::new(),
             stay: 0,

@@ -37,6 +37,7 @@
 //! 2. The journal, with every undo, is durable before it has its name. The history shows the transaction as open.
 //! 3. For each step: `begin`, which for a file is durable; the target is compared with what the plan saw; the effect;
 //!    it is read back; `done`. The beginning of a live step need not survive a power cut, because the value does not.
+//!    That of the active list becomes durable with that of the last file.
 //! 4. The active list is replaced, like any file.
 //! 5. `end` is made durable. From here on the transaction counts.
 //! 6. History, then head.

@@ -235,6 +235,7 @@ impl Locked<'_> {
             observer,
             results: where_it_stands(intent, &story.progress, same_boot),
             claims: result(&story.progress[intent.steps.len()], false),
+            claims_begun: false,
             conflicts: Vec::new(),
             stuck: Vec::new(),
             stay: 0,
