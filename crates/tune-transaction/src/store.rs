@@ -73,17 +73,9 @@ impl Store {
     ///
     /// [`StateError::Corrupt`] and [`StateError::NewerFormat`] too.
     pub fn claims(&self) -> Result<Claims, StateError> {
-        let Some(content) = self.directory.read(CLAIMS)? else { return Ok(Claims::default()) };
-        let file = self.path().join(CLAIMS);
-        let damaged = |error: serde_json::Error| StateError::corrupt(&file, error.line(), error.to_string());
-        let Named { format } = serde_json::from_slice(&content).map_err(damaged)?;
-        match Age::of(&format, CLAIMS_FORMAT) {
-            Age::Same => serde_json::from_slice(&content).map_err(damaged),
-            Age::Minor => {
-                let list = serde_json::from_slice(&content).map_err(damaged)?;
-                newer::claims(&list).ok_or(StateError::NewerFormat { file, format })
-            }
-            Age::Major | Age::Foreign => Err(StateError::NewerFormat { file, format }),
+        match self.directory.read(CLAIMS)? {
+            Some(content) => read_claims(&content, self.path().join(CLAIMS)),
+            None => Ok(Claims::default()),
         }
     }
 
@@ -259,6 +251,20 @@ impl Store {
     pub(crate) fn announce(&self, head: &Head) {
         let (path, Head { count, digest, .. }) = (self.path().display(), head);
         syslog::announce(&self.loggers, &format!("history {path}: {count} lines, {digest}"));
+    }
+}
+
+/// Reads an active list; `file` is where errors say that it is.
+pub(crate) fn read_claims(content: &[u8], file: PathBuf) -> Result<Claims, StateError> {
+    let damaged = |error: serde_json::Error| StateError::corrupt(&file, error.line(), error.to_string());
+    let Named { format } = serde_json::from_slice(content).map_err(damaged)?;
+    match Age::of(&format, CLAIMS_FORMAT) {
+        Age::Same => serde_json::from_slice(content).map_err(damaged),
+        Age::Minor => {
+            let list = serde_json::from_slice(content).map_err(damaged)?;
+            newer::claims(&list).ok_or(StateError::NewerFormat { file, format })
+        }
+        Age::Major | Age::Foreign => Err(StateError::NewerFormat { file, format }),
     }
 }
 

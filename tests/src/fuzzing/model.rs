@@ -126,9 +126,11 @@ pub fn quantities(bytes: &[u8]) {
     }
 }
 
-/// Reads the list of claims.
+/// Reads the list of claims, of this version and of a newer one.
 pub fn claims(bytes: &[u8]) {
-    let Ok(claims) = serde_json::from_slice::<Claims>(bytes) else { return };
+    let Ok(claims) = tune_transaction::untrusted::claims(bytes) else { return };
     let shown = serde_json::to_string(&claims).unwrap();
     assert_eq!(serde_json::from_str::<Claims>(&shown).unwrap(), claims);
+    // What is understood of a newer list is a list of this version.
+    assert!(claims.format == tune_model::claim::CLAIMS_FORMAT);
 }
