@@ -149,6 +149,21 @@ fn a_value_that_cannot_be_read_is_not_given_up_by_a_rollback() {
 }
 
 #[test]
+fn a_trial_whose_value_cannot_be_read_is_not_taken_back_in_silence() {
+    on_a_host(|host| {
+        let before = host.everything();
+        let key = "/proc/sys/net/core/somaxconn";
+        host.tune(&["set", "tcp.listen_backlog=8192", "--confirm-within", "1h", "--yes"]).exits(0);
+        let strace = ["-o", TRACE, "-P", key, "-e", "trace=openat", "-e", "inject=openat:error=EIO"];
+        let dry = ["rollback", "--dry-run"];
+        Ran::of(&mut host.traced(&strace, &dry)).exits(2).says("cannot be told");
+        Ran::of(&mut host.traced(&strace, &["rollback", "--yes"])).exits(3).says("cannot be read");
+        host.tune(&["recover"]).exits(0);
+        host.everything().same_as(&before, "after recovery");
+    });
+}
+
+#[test]
 fn a_value_that_cannot_be_read_is_not_left_out_in_silence() {
     on_a_host(|host| {
         let before = host.everything();

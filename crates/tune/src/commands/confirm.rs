@@ -1,5 +1,6 @@
 //! `tune confirm`: keep what was tried out. What was tried out is also taken back here, at once.
 
+use tune_host::ReadError;
 use tune_model::Effect;
 use tune_model::finding::HostRef;
 use tune_model::plan::{Change, Conflict, Plan, Step};
@@ -111,7 +112,8 @@ fn would_revoke(context: &Context, entry: &Entry, undo: &Undo) -> Result<u8, Cli
         false => StepResult::NotReached,
     });
     let outcome = Outcome { transaction: None, state: entry.state, steps: results.collect(), failure: None };
-    let left_alone = if undo.overwrite_foreign { Vec::new() } else { conflicts };
+    let left_alone =
+        conflicts.into_iter().filter(|left| left.unreadable || !undo.overwrite_foreign).collect();
     let (plan, _) = backwards(entry, steps, outcome, left_alone);
     let report = PlanReport {
         with_diff: undo.diff,
@@ -122,13 +124,17 @@ fn would_revoke(context: &Context, entry: &Entry, undo: &Undo) -> Result<u8, Cli
     Ok(report.exit_status())
 }
 
-/// Returns the conflict where somebody else has changed a value since.
+/// Returns the conflict where somebody else has changed a value since, or it cannot be read.
 fn conflict(context: &Context, step: &Step) -> Option<Conflict> {
     let Effect::SetTunable { tunable, namespace, before, after } = &step.effect else { return None };
-    let found = context.machine().read_in(namespace.as_ref(), tunable).ok()?;
-    let ours = same_value(&found, before) || same_value(&found, after);
+    let (found, unreadable) = match context.machine().read_in(namespace.as_ref(), tunable) {
+        Ok(found) if same_value(&found, before) || same_value(&found, after) => return None,
+        Ok(found) => (found, false),
+        Err(ReadError::NamespaceGone(_)) => return None,
+        Err(error) => (error.to_string(), true),
+    };
     let (target, layer, expected) = (tunable.clone(), step.effect.layer(), after.clone());
-    (!ours).then(|| Conflict::new(target, layer, expected, found))
+    Some(Conflict { target, layer, expected, found, unreadable })
 }
 
 /// Turns a trial that was taken back into the plan that did it, and its outcome.
