@@ -417,6 +417,15 @@ impl Settlement<'_> {
     fn edited(&mut self, found: &Persistence, settled: &mut Settled) {
         for edited in &found.edited {
             let path = edited.path.display();
+            if self.foreign_is_refused && edited.unreadable {
+                settled.refusals.push(Refusal {
+                    kind: RefusalKind::Unreadable,
+                    subject: None,
+                    message: format!("the boot files cannot be changed: {}", edited.found),
+                    hints: vec!["change the running kernel only: --runtime-only".to_owned()],
+                });
+                continue;
+            }
             if self.foreign_is_refused {
                 let known = self.before.files.contains_key(&edited.path);
                 let what = if known {
@@ -444,7 +453,9 @@ impl Settlement<'_> {
                 }
             }
             let (expected, found) = (edited.expected.clone(), edited.found.clone());
-            settled.conflicts.push(Conflict::new(path.to_string(), Layer::Boot, expected, found));
+            let unreadable = edited.unreadable;
+            let target = path.to_string();
+            settled.conflicts.push(Conflict { target, layer: Layer::Boot, expected, found, unreadable });
         }
     }
 

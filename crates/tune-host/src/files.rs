@@ -252,6 +252,19 @@ fn parts(path: &Path) -> Vec<OsString> {
         .collect()
 }
 
+/// Returns a file's content, or `None` where there is none.
+///
+/// # Errors
+///
+/// [`FileError`] where there is something that cannot be read.
+pub fn content_of(files: &dyn Files, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match files.read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(FileError::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Sorts the system's answer into the kinds that callers tell apart.
 pub(crate) fn file_error(path: &Path, error: &std::io::Error) -> FileError {
     use std::io::ErrorKind;

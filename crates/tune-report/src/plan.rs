@@ -350,6 +350,9 @@ fn told(refusal: &Refusal) -> String {
 #[must_use]
 pub fn describe_conflict(conflict: &Conflict) -> String {
     let Conflict { target, layer, expected, found, unreadable } = conflict;
+    if *unreadable && target.starts_with('/') {
+        return format!("{found}; whether it is as tune left it cannot be told, and it stays");
+    }
     if *unreadable {
         let expected = fields(expected);
         return format!(
