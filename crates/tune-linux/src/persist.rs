@@ -197,7 +197,7 @@ impl Draft<'_> {
                         "{}: {:?} is not put back, as somebody else has changed the file: {found}",
                         line.path.display(),
                         line.line
-                    ))
+                    ));
                 }
                 Err(Other { found, unreadable }) => {
                     let expected = format!("{}{}", boot::TAKEN_OVER, line.line);
