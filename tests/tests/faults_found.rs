@@ -128,6 +128,60 @@ fn an_error_of_standard_output_is_told_without_its_number() {
 }
 
 #[test]
+fn a_value_that_cannot_be_read_is_not_given_up_by_a_rollback() {
+    on_a_host(|host| {
+        let before = host.everything();
+        let key = "/proc/sys/net/core/somaxconn";
+        host.tune(&["set", "tcp.listen_backlog=8192", "tcp.keepalive_idle=10min", "--yes"]).exits(0);
+        let strace = ["-o", TRACE, "-P", key, "-e", "trace=openat", "-e", "inject=openat:error=EIO"];
+        let rollback = ["rollback", "--yes", "--format", "json"];
+        let told = Ran::of(&mut host.traced(&strace, &rollback)).exits(3).json();
+        assert_eq!(told["conflicts"][0]["target"], "net.core.somaxconn", "{told}");
+        assert_eq!(told["conflicts"][0]["unreadable"], true, "{told}");
+        // The rest is put back, the claim stays, and the same command finishes it.
+        assert_eq!(host.read("net.ipv4.tcp_keepalive_time"), "7200");
+        let held = host.tune(&["active", "--format", "json"]).exits(0).json();
+        assert_eq!(held["claims"].as_array().unwrap().len(), 1, "{held}");
+        Ran::of(&mut host.traced(&strace, &["rollback", "--yes"])).exits(3).says("cannot be told");
+        host.tune(&rollback).exits(0);
+        host.everything().same_as(&before, "after the second rollback");
+    });
+}
+
+#[test]
+fn a_boot_file_that_cannot_be_read_is_not_given_up_by_a_rollback() {
+    on_a_host(|host| {
+        let before = host.everything();
+        host.tune(&["set", "tcp.keepalive_idle=10min", "--yes"]).exits(0);
+        let strace = ["-o", TRACE, "-P", OURS, "-e", "trace=openat", "-e", "inject=openat:error=EIO"];
+        let rollback = ["rollback", "--yes", "--format", "json"];
+        let told = Ran::of(&mut host.traced(&strace, &rollback)).exits(3).json();
+        assert_eq!(told["conflicts"][0]["target"], OURS, "{told}");
+        assert_eq!(told["conflicts"][0]["unreadable"], true, "{told}");
+        assert_eq!(host.read("net.ipv4.tcp_keepalive_time"), "7200", "{told}");
+        Ran::of(&mut host.traced(&strace, &["rollback", "--yes"])).exits(3).says("cannot be told");
+        assert!(Path::new(OURS).exists());
+        host.tune(&rollback).exits(0);
+        host.everything().same_as(&before, "after the second rollback");
+    });
+}
+
+#[test]
+fn a_trial_whose_value_cannot_be_read_is_not_taken_back_in_silence() {
+    on_a_host(|host| {
+        let before = host.everything();
+        let key = "/proc/sys/net/core/somaxconn";
+        host.tune(&["set", "tcp.listen_backlog=8192", "--confirm-within", "1h", "--yes"]).exits(0);
+        let strace = ["-o", TRACE, "-P", key, "-e", "trace=openat", "-e", "inject=openat:error=EIO"];
+        let dry = ["rollback", "--dry-run"];
+        Ran::of(&mut host.traced(&strace, &dry)).exits(2).says("cannot be told");
+        Ran::of(&mut host.traced(&strace, &["rollback", "--yes"])).exits(3).says("cannot be read");
+        host.tune(&["recover"]).exits(0);
+        host.everything().same_as(&before, "after recovery");
+    });
+}
+
+#[test]
 fn a_value_that_cannot_be_read_is_not_left_out_in_silence() {
     on_a_host(|host| {
         let before = host.everything();

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -128,6 +130,77 @@ fn a_journal_moved_under_another_number_is_refused() {
         let before = host.everything();
         host.tune(&["recover"]).exits(1).says("it is of transaction 1");
         host.everything().same_as(&before, "after a refusal");
+    });
+}
+
+#[test]
+fn what_lies_among_the_journals_and_is_none_is_neither_followed_nor_waited_for() {
+    on_a_host(|host| {
+        host.tune(&["set", "tcp.keepalive_probes=5", "--yes"]).exits(0);
+        let journal = host.state().join("journal");
+        let before = host.everything();
+        let odd: [&[u8]; 11] = [
+            b"0000002.jsonl",
+            b"2.jsonl",
+            b"000000.jsonl",
+            b"-00002.jsonl",
+            b"000002.jsonl.bak",
+            b"000002.JSONL",
+            b"..000002.jsonl",
+            b"99999999999999999999999999.jsonl",
+            b"18446744073709551615.jsonl",
+            b"00000\n.jsonl",
+            b"\xff\xfe.jsonl",
+        ];
+        for name in odd {
+            fs::write(journal.join(OsStr::from_bytes(name)), "{\"format\":\"tune.journal/1\"}\n").unwrap();
+        }
+        host.tune(&["recover"]).exits(0).says("Nothing to recover");
+        host.tune(APPLY).exits(0);
+        let history = host.tune(&["history", "--format", "json"]).exits(0).json();
+        assert_eq!(history["transactions"][1]["id"], 2, "{history}");
+        host.tune(&["rollback", "--yes"]).exits(0);
+        host.everything().same_as(&before, "after the rollback");
+        // What has the name of a journal, and is none: a directory, a pipe that nobody writes to.
+        let next = journal.join("000004.jsonl");
+        fs::create_dir(&next).unwrap();
+        host.tune(APPLY).exits(1).says("000004.jsonl");
+        host.everything().same_as(&before, "a directory");
+        fs::remove_dir(&next).unwrap();
+        nix::unistd::mkfifo(&next, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR).unwrap();
+        for command in [&["recover"][..], APPLY] {
+            host.tune(command).exits(1).says("000004.jsonl");
+        }
+        host.tune(&["status"]).exits(0);
+        host.everything().same_as(&before, "a pipe");
+    });
+}
+
+#[test]
+fn names_of_profiles_lead_to_no_other_file() {
+    on_a_host(|host| {
+        host.site_profile("inside", "[settings]\n\"tcp.keepalive_probes\" = 5\n");
+        write_file("/etc/tune/elsewhere.toml", "name = \"elsewhere\"\nsummary = \"s\"\n");
+        write_file("/etc/tune/inside.toml", "name = \"inside\"\nsummary = \"s\"\n");
+        let before = host.everything();
+        for name in ["..", ".", "...", ".hidden", "..elsewhere", "in\nside", "inside\u{202e}", "", " inside"]
+        {
+            let ran = host.tune(&["apply", name, "--yes"]);
+            assert!([64, 65].contains(&ran.code), "{name:?}: {ran}");
+        }
+        let quoted = |name: &str| format!("name = \"x\"\nsummary = \"s\"\nextends = [{name:?}]\n");
+        let parents =
+            ["../elsewhere", "/etc/tune/elsewhere", "./inside", "inside/../inside", "..", "x/y", "-"];
+        for name in parents {
+            fs::write("/mnt/x.toml", quoted(name)).unwrap();
+            let ran = host.tune(&["apply", "/mnt/x.toml", "--yes"]);
+            assert_eq!(ran.code, 65, "{name:?}: {ran}");
+        }
+        // The name in the file decides nothing: it must be that of the file, and no path.
+        fs::write("/mnt/x.toml", "name = \"../../sysctl.d/x\"\nsummary = \"s\"\n").unwrap();
+        host.tune(&["apply", "/mnt/x.toml", "--yes"]).exits(65);
+        host.everything().same_as(&before, "after names that lead elsewhere");
+        assert!(!host.state().join("history.jsonl").exists());
     });
 }
 

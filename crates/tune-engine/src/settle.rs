@@ -9,7 +9,7 @@ use tune_host::backend::{Edited, Moving};
 use tune_host::{Altered, Backend, Host, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims};
 use tune_model::plan::{Change, Conflict, Refusal, RefusalKind};
-use tune_model::reading::{Layer, Readings};
+use tune_model::reading::{Layer, Readings, Unread};
 use tune_model::{Slot, Step, Subject};
 
 use crate::joint;
@@ -145,13 +145,20 @@ impl Settlement<'_> {
 
         let mut moves = Vec::new();
         for (slot, serves) in self.slots_of(Layer::Runtime) {
-            let (Ok(now), Ok(value)) = (live.part(&slot), view.part(&slot)) else { continue };
+            let now = match live.part(&slot) {
+                Ok(now) => now,
+                Err(unread) => {
+                    self.keep_unread(&slot, &unread, serves, settled);
+                    continue;
+                }
+            };
+            let Ok(value) = view.part(&slot) else { continue };
             if let Some(reason) = self.held_back(&slot, &now, &value) {
                 self.stay(&slot, (&now, &value), &reason, serves, settled);
                 continue;
             }
             if now != value && self.foreign(&slot, &now) {
-                self.conflict(&slot, &now, settled);
+                self.conflict(&slot, now, false, settled);
                 continue;
             }
             if now != value {
@@ -270,8 +277,26 @@ impl Settlement<'_> {
         expected.as_deref() != Some(now)
     }
 
+    /// Does not give up what cannot be read: whether our value is still there, and what to put back, is not known. What
+    /// the kernel has no more is gone with its value.
+    fn keep_unread(&mut self, slot: &Slot, unread: &Unread, serves: Vec<Subject>, settled: &mut Settled) {
+        if !self.released_in(Layer::Runtime).contains(slot) || self.unchanged_by_us(slot) {
+            return;
+        }
+        match unread {
+            Unread::Missing(reason) => settled.warnings.push(format!("nothing to put back: {reason}")),
+            _ if self.foreign_is_refused => settled.refusals.push(Refusal {
+                kind: RefusalKind::Unreadable,
+                subject: serves.into_iter().next(),
+                message: format!("{slot} cannot be put back: {unread}"),
+                hints: Vec::new(),
+            }),
+            _ => self.conflict(slot, unread.to_string(), true, settled),
+        }
+    }
+
     /// Leaves a slot and its claims as they are.
-    fn conflict(&mut self, slot: &Slot, now: &str, settled: &mut Settled) {
+    fn conflict(&mut self, slot: &Slot, found: String, unreadable: bool, settled: &mut Settled) {
         let Some(mut holding) = self.before.runtime.get(slot).cloned() else { return };
         if self.made_by_boot_file(slot) {
             // The line in the boot file may go now, and with it what tells where the value came from.
@@ -281,12 +306,8 @@ impl Settlement<'_> {
         }
         let expected = holding.held.clone().unwrap_or_default();
         self.after.runtime.insert(slot.clone(), holding);
-        settled.conflicts.push(Conflict {
-            target: slot.to_string(),
-            layer: Layer::Runtime,
-            expected,
-            found: now.to_owned(),
-        });
+        let target = slot.to_string();
+        settled.conflicts.push(Conflict { target, layer: Layer::Runtime, expected, found, unreadable });
     }
 
     fn settle_boot(&mut self, settled: &mut Settled) {
@@ -409,6 +430,15 @@ impl Settlement<'_> {
                 continue;
             };
             let path = file.display();
+            if self.foreign_is_refused && edited.unreadable {
+                settled.refusals.push(Refusal {
+                    kind: RefusalKind::Unreadable,
+                    subject: None,
+                    message: format!("the boot files cannot be changed: {}", edited.found),
+                    hints: vec!["change the running kernel only: --runtime-only".to_owned()],
+                });
+                continue;
+            }
             if self.foreign_is_refused {
                 let known = self.before.files.contains_key(file);
                 let what = if known {
@@ -463,6 +493,7 @@ impl Settlement<'_> {
             layer: Layer::Boot,
             expected: edited.expected.clone(),
             found: edited.found.clone(),
+            unreadable: edited.unreadable,
         });
     }
 

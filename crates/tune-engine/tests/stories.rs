@@ -12,6 +12,9 @@
 //! > write PATH TEXT             somebody else writes a file; `\n` ends a line
 //! > remove PATH                 somebody else removes a file
 //! > deny PATH                   somebody else leaves a file that cannot be read
+//! > hide TUNABLE                a live value cannot be read any more
+//! > reveal TUNABLE              it can be again
+//! > lose TUNABLE                the kernel has it no more
 //! > reboot                      the kernel starts anew and reads the boot files
 //! > live TUNABLE                show a live value
 //! > show PATH                   show a file
@@ -220,6 +223,9 @@ impl Story {
             "write" => self.host.set_file(first, Some(&second.replace("\\n", "\n"))),
             "remove" => self.host.set_file(first, None),
             "deny" => self.host.deny_file(first),
+            "hide" => self.host.hide_value(first, true),
+            "reveal" => self.host.hide_value(first, false),
+            "lose" => self.host.remove_value(first),
             "reboot" => self.reboot(),
             "live" => self.say(self.host.value(first).unwrap().replace('\t', " ")),
             "show" => self.show(first),
@@ -324,6 +330,7 @@ impl Story {
         }
         for conflict in &plan.conflicts {
             let (expected, found) = (last_line(&conflict.expected), last_line(&conflict.found));
+            let found = if conflict.unreadable { format!("unreadable ({found})") } else { found.to_owned() };
             self.say(format!("conflict: {} is {found}, not {expected}", conflict.target));
         }
         for warning in &plan.warnings {

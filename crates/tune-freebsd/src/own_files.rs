@@ -52,22 +52,20 @@ impl Home {
     }
 
     /// Returns what is ours in the file, marks included.
-    pub(crate) fn found(self, files: &dyn Files) -> Option<String> {
-        let content = files.read(Path::new(self.path())).ok()?;
+    pub(crate) fn found(self, content: &[u8]) -> Option<String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match (self, boot::find(&content)) {
-            (Self::Loader, _) => Some(text(&content)),
+        match (self, boot::find(content)) {
+            (Self::Loader, _) => Some(text(content)),
             (Self::Block, Ok(found)) => found.map(|found| text(&content[found.range])),
             (Self::Block, Err(_)) => Some(BROKEN.to_owned()),
         }
     }
 
     /// Returns what will be ours with these lines, marks included.
-    pub(crate) fn text(self, files: &dyn Files, lines: &str) -> String {
-        let content = files.read(Path::new(self.path())).ok();
+    pub(crate) fn text(self, content: Option<&[u8]>, lines: &str) -> String {
         match self {
             Self::Loader => lines.to_owned(),
-            Self::Block => block(content.as_deref(), lines).1,
+            Self::Block => block(content, lines).1,
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tune_host::backend::Edited;
-use tune_host::{Altered, FileError, Files, Host, Overlay, PersistOptions, Persistence};
+use tune_host::{Altered, FileError, Files, Host, Overlay, PersistOptions, Persistence, content_of};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
 use tune_model::plan::{Bytes, FileImage};
 use tune_model::tunable::same_value;
@@ -113,43 +113,70 @@ impl Draft<'_> {
     /// Leaves every slot as it is whose file somebody else has changed, unless that is to be overwritten.
     fn hold_what_others_changed(&mut self) {
         for home in HOMES {
-            let Some(edited) = self.edited(home) else { continue };
-            self.frozen.push(home);
-            for slot in &edited.slots {
-                match self.change.before.boot.get(slot) {
-                    Some(holding) => {
-                        self.holdings.insert(slot.clone(), holding.clone());
-                        self.out.taken_over.insert(slot.clone(), holding.taken_over.clone());
-                    }
-                    None => _ = self.holdings.remove(slot),
-                }
-            }
-            self.stuck.extend(edited.slots.iter().cloned());
-            if !edited.slots.is_empty() {
-                self.out.edited.push(edited);
+            let edited = match content_of(&self.overlay, Path::new(home.path())) {
+                Ok(content) => self.edited(home, content.as_deref()),
+                Err(error) => Some(self.unread(home, &error)),
+            };
+            if let Some(edited) = edited {
+                self.freeze(home, edited);
             }
         }
     }
 
-    fn edited(&self, home: Home) -> Option<Edited> {
+    /// Leaves a file, and every slot that is in it, as they are.
+    fn freeze(&mut self, home: Home, edited: Edited) {
+        self.frozen.push(home);
+        for slot in &edited.slots {
+            match self.change.before.boot.get(slot) {
+                Some(holding) => {
+                    self.holdings.insert(slot.clone(), holding.clone());
+                    self.out.taken_over.insert(slot.clone(), holding.taken_over.clone());
+                }
+                None => _ = self.holdings.remove(slot),
+            }
+        }
+        self.stuck.extend(edited.slots.iter().cloned());
+        if !edited.slots.is_empty() {
+            self.out.edited.push(edited);
+        }
+    }
+
+    fn unread(&self, home: Home, error: &FileError) -> Edited {
+        let path = Path::new(home.path());
+        Edited {
+            what: Altered::File(path.to_owned()),
+            expected: self.change.before.files.get(path).map_or(home.nothing(), String::as_str).to_owned(),
+            found: error.to_string(),
+            unreadable: true,
+            slots: self.slots_in(home),
+        }
+    }
+
+    /// Returns the slots that are, or were to be, in a file of ours.
+    fn slots_in(&self, home: Home) -> Vec<Slot> {
+        let slots = self.change.before.boot.keys().chain(self.holdings.keys());
+        let slots: BTreeSet<Slot> = slots.filter(|slot| self.home(slot) == home).cloned().collect();
+        slots.into_iter().collect()
+    }
+
+    fn edited(&self, home: Home, content: Option<&[u8]>) -> Option<Edited> {
         let path = Path::new(home.path());
         let left = self.change.before.files.get(path);
-        let found = home.found(&self.overlay);
+        let found = content.and_then(|content| home.found(content));
         // Written as it is to be, but not noted: a plan that was interrupted.
-        let wanted = self.wanted(home).map(|lines| home.text(&self.overlay, &lines));
+        let wanted = self.wanted(home).map(|lines| home.text(content, &lines));
         let plain = found.as_deref().is_none_or(|text| home.is_plain(text));
         let overwrite = self.change.options.overwrite_foreign && plain;
         if found.as_ref() == left || found == wanted || overwrite {
             return None;
         }
         let none = || home.nothing().to_owned();
-        let slots = self.change.before.boot.keys().chain(self.holdings.keys());
-        let slots: BTreeSet<Slot> = slots.filter(|slot| self.home(slot) == home).cloned().collect();
         Some(Edited {
             what: Altered::File(path.to_owned()),
             expected: left.cloned().unwrap_or_else(none),
             found: found.unwrap_or_else(none),
-            slots: slots.into_iter().collect(),
+            unreadable: false,
+            slots: self.slots_in(home),
         })
     }
 
@@ -159,12 +186,15 @@ impl Draft<'_> {
         if self.frozen.contains(&home) || self.obstacle(home).is_some() {
             return;
         }
-        let content = self.overlay.read(path).ok();
+        let content = match content_of(&self.overlay, path) {
+            Ok(content) => content,
+            Err(error) => return self.freeze(home, self.unread(home, &error)),
+        };
         let lines = self.wanted(home);
         let after = home.put(content.as_deref(), lines.as_deref());
         match (&after, lines) {
             (Some(_), Some(lines)) => {
-                self.out.files.insert(path.to_owned(), home.text(&self.overlay, &lines));
+                self.out.files.insert(path.to_owned(), home.text(content.as_deref(), &lines));
             }
             _ => _ = self.out.files.remove(path),
         }

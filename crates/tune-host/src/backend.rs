@@ -137,8 +137,10 @@ pub struct Edited {
     pub what: Altered,
     /// What `tune` had left there, or the line that it had commented out.
     pub expected: String,
-    /// What is there.
+    /// What is there; of what cannot be read, the reason.
     pub found: String,
+    /// It cannot be read.
+    pub unreadable: bool,
     /// The slots whose boot values depend on it.
     pub slots: Vec<Slot>,
 }

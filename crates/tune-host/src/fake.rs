@@ -12,7 +12,7 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -137,6 +137,7 @@ pub struct FakeHost {
     tunables: RefCell<BTreeMap<Key, String>>,
     initial: BTreeMap<Key, String>,
     habits: BTreeMap<String, Vec<Habit>>,
+    hidden: RefCell<BTreeSet<String>>,
     descriptions: BTreeMap<String, Description>,
     properties: Properties,
     failures: RefCell<Vec<(Operation, usize, String)>>,
@@ -162,6 +163,7 @@ impl Default for FakeHost {
             tunables: RefCell::default(),
             initial: BTreeMap::new(),
             habits: BTreeMap::new(),
+            hidden: RefCell::default(),
             descriptions: BTreeMap::new(),
             properties: Properties::default(),
             failures: RefCell::default(),
@@ -410,6 +412,21 @@ impl FakeHost {
         self.tunables.borrow_mut().insert(key(None, name), value.to_owned());
     }
 
+    /// Takes a tunable away, as when its module is unloaded, uncounted.
+    pub fn remove_value(&self, name: &str) {
+        self.tunables.borrow_mut().remove(&key(None, name));
+    }
+
+    /// Keeps a tunable from being read, by anybody, or lets it be read again; uncounted.
+    pub fn hide_value(&self, name: &str, hidden: bool) {
+        let mut all = self.hidden.borrow_mut();
+        if hidden {
+            all.insert(name.to_owned())
+        } else {
+            all.remove(name)
+        };
+    }
+
     /// Writes or removes a file as somebody else, uncounted; it is root's, mode 0644.
     pub fn set_file(&self, path: &str, content: Option<&str>) {
         self.files.put(Path::new(path), content.map(|text| plain(text.as_bytes().to_vec())));
@@ -496,6 +513,9 @@ impl FakeHost {
         self.enter(Operation::Read).map_err(failed)?;
         if self.habits_of(name).contains(&Habit::Deny) {
             return Err(ReadError::Denied(name.to_owned()));
+        }
+        if self.hidden.borrow().contains(name) {
+            return Err(failed("input/output error".to_owned()));
         }
         if self.is_gone(namespace) {
             return Err(ReadError::NamespaceGone(

@@ -1,7 +1,9 @@
 //! Reading files of the host, or of an offline image of one.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::ops::Bound;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What a path leads to, after following symbolic links.
@@ -250,6 +252,19 @@ fn parts(path: &Path) -> Vec<OsString> {
         .collect()
 }
 
+/// Returns a file's content, or `None` where there is none.
+///
+/// # Errors
+///
+/// [`FileError`] where there is something that cannot be read.
+pub fn content_of(files: &dyn Files, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match files.read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(FileError::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Sorts the system's answer into the kinds that callers tell apart.
 pub(crate) fn file_error(path: &Path, error: &std::io::Error) -> FileError {
     use std::io::ErrorKind;
@@ -344,7 +359,8 @@ impl Files for RootedFiles {
 /// A tree of files in memory, for tests and recorded hosts.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryFiles {
-    nodes: BTreeMap<PathBuf, Node>,
+    /// By path, as bytes: to compare those is much cheaper than to compare paths part by part.
+    nodes: BTreeMap<OsString, Node>,
 }
 
 #[derive(Debug, Clone)]
@@ -397,17 +413,23 @@ impl MemoryFiles {
         match content {
             Some(content) => self.put(path, Node::Regular(content)),
             None => {
-                self.nodes.remove(path);
+                self.nodes.remove(plainly_spelt(path).as_os_str());
             }
         }
     }
 
     fn put(&mut self, path: impl AsRef<Path>, node: Node) {
-        let path = path.as_ref();
+        let path = plainly_spelt(path.as_ref());
         for above in path.ancestors().skip(1) {
-            self.nodes.entry(above.to_owned()).or_insert(Node::Directory);
+            if !self.nodes.contains_key(above.as_os_str()) {
+                self.nodes.insert(above.into(), Node::Directory);
+            }
         }
-        self.nodes.insert(path.to_owned(), node);
+        self.nodes.insert(path.into(), node);
+    }
+
+    fn get(&self, path: &Path) -> Option<&Node> {
+        self.nodes.get(path.as_os_str())
     }
 
     fn find(&self, path: &Path) -> Result<(PathBuf, &Node), FileError> {
@@ -420,7 +442,7 @@ impl MemoryFiles {
                 continue;
             }
             inside.push(part);
-            if let Some(Node::Link(target)) = self.nodes.get(&inside) {
+            if let Some(Node::Link(target)) = self.get(&inside) {
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(FileError::Missing(path.to_owned()));
@@ -433,11 +455,16 @@ impl MemoryFiles {
                 pending.extend(parts(target));
             }
         }
-        match self.nodes.get(&inside) {
+        match self.get(&inside) {
             Some(node) => Ok((inside, node)),
             None => Err(FileError::Missing(path.to_owned())),
         }
     }
+}
+
+/// Returns a path without doubled and trailing slashes.
+fn plainly_spelt(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 impl Files for MemoryFiles {
@@ -454,8 +481,13 @@ impl Files for MemoryFiles {
         if !matches!(node, Node::Directory) {
             return Err(FileError::WrongKind(directory.to_owned()));
         }
-        let children = self.nodes.keys().filter(|path| path.parent() == Some(&inside));
-        Ok(children.filter_map(|path| path.file_name().map(Into::into)).collect())
+        let mut below = inside.into_os_string();
+        if below != "/" {
+            below.push("/");
+        }
+        let after = self.nodes.range::<OsStr, _>((Bound::Excluded(below.as_os_str()), Bound::Unbounded));
+        let names = after.map_while(|(path, _)| path.as_bytes().strip_prefix(below.as_bytes()));
+        Ok(names.filter(|name| !name.contains(&b'/')).map(|name| OsStr::from_bytes(name).into()).collect())
     }
 
     fn kind(&self, path: &Path) -> Result<FileKind, FileError> {
@@ -475,6 +507,22 @@ impl Files for MemoryFiles {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_tree_in_memory_lists_what_lies_in_a_directory_and_no_deeper() {
+        let files = MemoryFiles::default()
+            .with("/etc/sysctl.d/b.conf", "")
+            .with("/etc//sysctl.d/a.conf", "")
+            .with("/etc/sysctl.d.old/c.conf", "")
+            .with("/etc/sysctl.conf", "")
+            .with_directory("/etc/sysctl.d/sub/");
+        let names = |path: &str| files.names(Path::new(path)).unwrap();
+        assert_eq!(names("/"), ["etc"]);
+        assert_eq!(names("/etc"), ["sysctl.conf", "sysctl.d", "sysctl.d.old"]);
+        assert_eq!(names("/etc/sysctl.d/"), ["a.conf", "b.conf", "sub"]);
+        assert_eq!(names("/etc/sysctl.d/sub"), [""; 0]);
+        assert!(matches!(files.names(Path::new("/etc/sysctl.conf")), Err(FileError::WrongKind(_))));
+    }
 
     #[test]
     fn links_are_followed_inside_the_root_and_on_the_running_system() {

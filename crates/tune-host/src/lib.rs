@@ -29,7 +29,7 @@ pub use backend::{
 };
 pub use detached::{Detached, detach, say_ready};
 pub use fake::{FakeHost, FakeSockets};
-pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles};
+pub use files::{FileError, FileKind, Files, MemoryFiles, Overlay, RootedFiles, content_of};
 pub use fresh::FreshHost;
 pub use host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
 pub use interrupt::Interrupt;

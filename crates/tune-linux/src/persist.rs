@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tune_host::backend::Edited;
-use tune_host::{Altered, FileError, Files, Host, Overlay, Override, PersistOptions, Persistence};
+use tune_host::{
+    Altered, FileError, Files, Host, Overlay, Override, PersistOptions, Persistence, content_of,
+};
 use tune_model::claim::{Holding, ScopeClaims, TakenOver};
 use tune_model::plan::{Bytes, FileImage};
 use tune_model::tunable::same_value;
@@ -107,26 +109,38 @@ fn render(holdings: &BTreeMap<Slot, Holding>, readings: &Readings) -> Option<Str
     Some(text)
 }
 
+/// What stands where a line was taken over, or why that cannot be read.
+struct Other {
+    found: String,
+    unreadable: bool,
+}
+
 impl Draft<'_> {
     /// Puts our file where it belongs; false when somebody else changed it and that is not to be overwritten.
     fn own_file(&mut self, before: &ScopeClaims, text: Option<String>, options: PersistOptions) -> bool {
         let path = Path::new(BOOT_FILE);
         let left = before.files.get(path);
-        let found =
-            self.host.files().read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let slots = before.boot.keys().chain(self.holdings.keys()).cloned().collect::<BTreeSet<_>>();
+        let slots: Vec<_> = slots.into_iter().collect();
+        let expected = left.cloned().unwrap_or_else(|| "no file".to_owned());
+        let found = match content_of(self.host.files(), path) {
+            Ok(content) => content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            Err(_) if slots.is_empty() => return false,
+            Err(error) => {
+                let (path, found) = (path.to_owned(), error.to_string());
+                let what = Altered::File(path);
+                self.out.edited.push(Edited { what, expected, found, unreadable: true, slots });
+                return false;
+            }
+        };
         // What sets keys that tune never writes is kept from being lost, whatever is said.
         let plain = found.as_ref().is_none_or(|text| is_plain(text.as_bytes()));
         if found.as_ref() != left && found != text && !(options.overwrite_foreign && plain) {
-            let slots = before.boot.keys().chain(self.holdings.keys()).cloned().collect::<BTreeSet<_>>();
-            if slots.is_empty() {
-                return false;
+            if !slots.is_empty() {
+                let found = found.unwrap_or_else(|| "no file".to_owned());
+                let what = Altered::File(path.to_owned());
+                self.out.edited.push(Edited { what, expected, found, unreadable: false, slots });
             }
-            self.out.edited.push(Edited {
-                what: Altered::File(path.to_owned()),
-                expected: left.cloned().unwrap_or_else(|| "no file".to_owned()),
-                found: found.unwrap_or_else(|| "no file".to_owned()),
-                slots: slots.into_iter().collect(),
-            });
             return false;
         }
         match &text {
@@ -182,15 +196,18 @@ impl Draft<'_> {
             let there = self.set_there(slot, &line.path, tool);
             match self.restored(so_far, line, there, options.overwrite_foreign) {
                 Ok(content) => _ = restored.insert(&line.path, content),
-                Err(found) if options.overwrite_foreign => self.out.warnings.push(format!(
-                    "{}: {:?} is not put back, as somebody else has changed the file: {found}",
-                    line.path.display(),
-                    line.line
-                )),
-                Err(found) => {
+                Err(Other { found, unreadable: false }) if options.overwrite_foreign => {
+                    self.out.warnings.push(format!(
+                        "{}: {:?} is not put back, as somebody else has changed the file: {found}",
+                        line.path.display(),
+                        line.line
+                    ));
+                }
+                Err(Other { found, unreadable }) => {
                     let expected = format!("{}{}", boot::TAKEN_OVER, line.line);
                     let (path, slots) = (line.path.clone(), vec![slot.clone()]);
-                    self.out.edited.push(Edited { what: Altered::File(path), expected, found, slots });
+                    let what = Altered::File(path);
+                    self.out.edited.push(Edited { what, expected, found, unreadable, slots });
                     return false;
                 }
             }
@@ -209,8 +226,9 @@ impl Draft<'_> {
         line: &TakenOver,
         there: Option<(u32, String)>,
         overwrite: bool,
-    ) -> Result<Vec<u8>, String> {
-        let read = || self.overlay.read(&line.path).map_err(|error| error.to_string());
+    ) -> Result<Vec<u8>, Other> {
+        let unread = |error: FileError| Other { found: error.to_string(), unreadable: true };
+        let read = || self.overlay.read(&line.path).map_err(unread);
         let content = so_far.map_or_else(read, |content| Ok(content.clone()))?;
         let original = line.line.as_bytes();
         if let Ok(restored) = boot::restore(&content, original) {
@@ -223,7 +241,8 @@ impl Draft<'_> {
         if overwrite {
             return Ok(boot::put_instead(&content, there.map(|(number, _)| number), original));
         }
-        Err(there.map_or_else(|| "no such line".to_owned(), |(_, text)| text))
+        let found = there.map_or_else(|| "no such line".to_owned(), |(_, text)| text);
+        Err(Other { found, unreadable: false })
     }
 
     /// Returns the last line of a file that sets the slot's tunable.

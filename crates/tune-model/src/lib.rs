@@ -100,6 +100,8 @@ fn likeness(name: &str, candidate: &str) -> f64 {
         .sum();
     match (&name[shared..], &candidate[shared..]) {
         ("", "") => 1.0,
+        // Too different in length to be a misspelling of it, and not worth the comparison.
+        (name, candidate) if name.len().max(candidate.len()) > 3 * name.len().min(candidate.len()) => 0.0,
         (name, candidate) => strsim::jaro_winkler(name, candidate),
     }
 }

@@ -274,7 +274,7 @@ pub struct Refusal {
     pub hints: Vec<String>,
 }
 
-/// A change that somebody else made since `tune` wrote the value, and that is left alone.
+/// A value that is left alone: somebody else has changed it since `tune` wrote it, or it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     /// The tunable, or the path of the file.
@@ -283,8 +283,19 @@ pub struct Conflict {
     pub layer: Layer,
     /// What `tune` had left there.
     pub expected: String,
-    /// What is there.
+    /// What is there; of what cannot be read, the reason.
     pub found: String,
+    /// What is there cannot be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
+}
+
+impl Conflict {
+    /// Somebody else's change.
+    #[must_use]
+    pub const fn new(target: String, layer: Layer, expected: String, found: String) -> Self {
+        Self { target, layer, expected, found, unreadable: false }
+    }
 }
 
 /// Everything that is to be done, in order.
@@ -298,7 +309,7 @@ pub struct Plan {
     pub claims: Option<Claims>,
     /// Why it must not be carried out; empty when it may.
     pub refusals: Vec<Refusal>,
-    /// What was changed by somebody else and stays so.
+    /// What was changed by somebody else, or cannot be read, and stays so.
     pub conflicts: Vec<Conflict>,
     /// What an administrator should know before saying yes.
     pub warnings: Vec<String>,

@@ -46,6 +46,9 @@ pub struct ActiveReport {
     /// A transaction that is not finished, in words, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_transaction: Option<String>,
+    /// What an administrator should know besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl ActiveReport {
@@ -64,7 +67,7 @@ impl ActiveReport {
                 profiles.push(profile.clone());
             }
         }
-        Self { host, profiles, claims, open_transaction: None }
+        Self { host, profiles, claims, open_transaction: None, notes: Vec::new() }
     }
 }
 
@@ -93,7 +96,7 @@ impl Report for ActiveReport {
     fn human(&self, width: usize) -> String {
         let mut page = Page::new(width);
         page.item(0, "host:", &words::host(&self.host));
-        audit::remarks(&mut page, &[], self.open_transaction.as_deref());
+        audit::remarks(&mut page, &self.notes, self.open_transaction.as_deref());
         if self.claims.is_empty() {
             page.text(0, "No profile is active: tune holds nothing on this host.");
             return page.finish();

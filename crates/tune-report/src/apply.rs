@@ -249,8 +249,12 @@ impl Report for RunReport {
         for conflict in &self.plan.plan.conflicts {
             page.marked(0, WARN, "conflict:", &describe_conflict(conflict));
         }
-        if !self.plan.plan.conflicts.is_empty() {
+        let conflicts = &self.plan.plan.conflicts;
+        if conflicts.iter().any(|conflict| !conflict.unreadable) {
             page.item(2, "hint:", "the same command with --overwrite-foreign puts that back too");
+        }
+        if conflicts.iter().any(|conflict| conflict.unreadable) {
+            page.item(2, "hint:", "once it can be read, the same command puts it back");
         }
         self.troubles(&mut page);
         self.end(&mut page);
@@ -418,6 +422,7 @@ undo: tune rollback 3
             layer: Layer::Runtime,
             expected: "4096".into(),
             found: "1024".into(),
+            unreadable: false,
         });
         assert_eq!(
             plain(&report),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tune_model::transaction::{Actor, Entry, TransactionState};
 
 use crate::apply::show_changes;
+use crate::audit::remarks;
 use crate::page::Page;
 use crate::plan::describe_conflict;
 use crate::style::{BAD, GOOD, STRONG, WARN, of_state};
@@ -19,11 +20,15 @@ pub const SCHEMA: &str = "tune.history/1";
 pub struct HistoryReport {
     /// The transactions, oldest first.
     pub transactions: Vec<Entry>,
+    /// What an administrator should know besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Report for HistoryReport {
     fn human(&self, width: usize) -> String {
         let mut page = Page::new(width);
+        remarks(&mut page, &self.notes, None);
         if self.transactions.is_empty() {
             page.text(0, "No transactions: tune has changed nothing on this host.");
             return page.finish();
@@ -53,12 +58,15 @@ impl Report for HistoryReport {
 pub struct EntryReport {
     /// The transaction.
     pub entry: Entry,
+    /// What an administrator should know besides.
+    pub notes: Vec<String>,
 }
 
 impl Report for EntryReport {
     fn human(&self, width: usize) -> String {
         let mut page = Page::new(width);
         let entry = &self.entry;
+        remarks(&mut page, &self.notes, None);
         page.heading(&format!("transaction {}: {}", entry.id, what(entry)));
         page.marked(0, of_state(entry.state), "state:", &format!("{}, since {}", entry.state, entry.changed));
         page.item(0, "begun:", &entry.started);
@@ -83,7 +91,8 @@ impl Report for EntryReport {
     }
 
     fn json(&self) -> String {
-        json::document(SCHEMA, &HistoryReport { transactions: vec![self.entry.clone()] })
+        let (transactions, notes) = (vec![self.entry.clone()], self.notes.clone());
+        json::document(SCHEMA, &HistoryReport { transactions, notes })
     }
 }
 
@@ -139,6 +148,9 @@ pub struct Verification {
 pub struct VerifyReport {
     /// The result.
     pub verify: Verification,
+    /// What an administrator should know besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl VerifyReport {
@@ -152,6 +164,7 @@ impl VerifyReport {
 impl Report for VerifyReport {
     fn human(&self, width: usize) -> String {
         let mut page = Page::new(width);
+        remarks(&mut page, &self.notes, None);
         let Verification { intact, transactions, digest, problems } = &self.verify;
         let (style, word) = if *intact { (GOOD, "intact:") } else { (BAD, "not intact:") };
         let number = counted(*transactions, "transaction");
@@ -191,8 +204,10 @@ mod tests {
         let mut rollback = entry(3, TransactionState::Applied);
         rollback.action = Action::Rollback { of: 2 };
         rollback.actor.user = None;
-        let report =
-            HistoryReport { transactions: vec![entry(1, TransactionState::Failed), foreign, rollback] };
+        let report = HistoryReport {
+            transactions: vec![entry(1, TransactionState::Failed), foreign, rollback],
+            notes: vec![],
+        };
         assert_eq!(
             plain(&report),
             "\
@@ -210,7 +225,7 @@ next: tune history ID shows one of them; tune rollback ID takes it back
             (&document["transactions"][2]["action"], &document["transactions"][2]["of"]),
             (&"rollback".into(), &2.into())
         );
-        let none = HistoryReport { transactions: vec![] };
+        let none = HistoryReport { transactions: vec![], notes: vec![] };
         assert_eq!(plain(&none), "No transactions: tune has changed nothing on this host.\n");
         check(&none, "history");
     }
@@ -224,8 +239,9 @@ next: tune history ID shows one of them; tune rollback ID takes it back
             layer: Layer::Runtime,
             expected: "4096".into(),
             found: "1024".into(),
+            unreadable: false,
         });
-        let report = EntryReport { entry };
+        let report = EntryReport { entry, notes: vec![] };
         assert_eq!(
             plain(&report),
             "\
@@ -250,8 +266,10 @@ undo: tune rollback 1
     #[test]
     fn a_broken_record_names_each_problem() {
         let digest = Some(format!("sha256:{}", "0f".repeat(32)));
-        let mut report =
-            VerifyReport { verify: Verification { intact: true, transactions: 3, digest, problems: vec![] } };
+        let mut report = VerifyReport {
+            verify: Verification { intact: true, transactions: 3, digest, problems: vec![] },
+            notes: vec![],
+        };
         assert_eq!(
             plain(&report),
             "\

@@ -354,10 +354,19 @@ fn told(refusal: &Refusal) -> String {
     }
 }
 
-/// Describes a change that somebody else made.
+/// Describes what is left alone.
 #[must_use]
 pub fn describe_conflict(conflict: &Conflict) -> String {
-    let Conflict { target, layer, expected, found } = conflict;
+    let Conflict { target, layer, expected, found, unreadable } = conflict;
+    if *unreadable && target.starts_with('/') {
+        return format!("{found}; whether it is as tune left it cannot be told, and it stays");
+    }
+    if *unreadable {
+        let expected = fields(expected);
+        return format!(
+            "{found}; whether it is still {expected}, as tune left it, cannot be told, and it stays"
+        );
+    }
     if target.starts_with('/') {
         return format!("{target} is not as tune left it; somebody else changed it, and it stays");
     }
@@ -498,6 +507,7 @@ next: tune apply web-server
             layer: Layer::Boot,
             expected: "30".into(),
             found: "45".into(),
+            unreadable: false,
         });
         let raise = set("kern.ipc.nmbclusters", "65536", "131072");
         report.plan.steps.push(Step { irreversible: Some("it can only be raised".into()), ..step(raise) });

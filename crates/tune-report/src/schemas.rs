@@ -287,7 +287,7 @@ fn histories_of_every_shape_are_valid_and_fit_the_page() {
         entry.deadline_uptime_ms = at.is_multiple_of(2).then_some(4711);
         transactions.push(entry);
     }
-    let report = HistoryReport { transactions };
+    let report = HistoryReport { transactions, notes: vec![] };
     check(&report, "history");
     plain(&report);
 }

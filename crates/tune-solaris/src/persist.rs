@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tune_host::backend::{Edited, Moving};
 use tune_host::property::{Kept, Shown};
-use tune_host::{Altered, FileError, Host, Override, PersistOptions, Persistence};
+use tune_host::{Altered, FileError, Host, Override, PersistOptions, Persistence, content_of};
 use tune_model::claim::{Holding, ScopeClaims};
 use tune_model::native::{self, Property};
 use tune_model::plan::{Bytes, Change, FileImage};
@@ -188,6 +188,7 @@ fn altered(task: Task<'_>, slot: &Slot, now: Option<&str>) -> Option<Edited> {
         what: Altered::Tunable(slot.tunable.clone()),
         expected: left.to_owned(),
         found: now.map_or_else(|| "nothing".to_owned(), |now| now.trim().to_owned()),
+        unreadable: false,
         slots: vec![slot.clone()],
     })
 }
@@ -294,7 +295,19 @@ fn by_service(task: Task<'_>) -> Persistence {
         directories: before.directories.clone(),
         ..Persistence::default()
     };
-    let content = host.files().read(path).ok();
+    let content = match content_of(host.files(), path) {
+        Ok(content) => content,
+        Err(error) => {
+            out.edited.push(Edited {
+                what: Altered::File(path.to_owned()),
+                expected: before.files.get(path).cloned().unwrap_or_else(|| "no file".to_owned()),
+                found: error.to_string(),
+                unreadable: true,
+                slots: before.boot.keys().cloned().collect(),
+            });
+            return out;
+        }
+    };
     let found = content.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let values = || held(claims).map(|(slot, _, value)| (slot.tunable.as_str(), value));
     let wanted = values().next().is_some().then(|| service::manifest(host, ground, values()));
@@ -311,6 +324,7 @@ fn by_service(task: Task<'_>) -> Persistence {
             what: Altered::File(path.to_owned()),
             expected: left.cloned().unwrap_or_else(none),
             found: found.unwrap_or_else(none),
+            unreadable: false,
             slots: before.boot.keys().cloned().collect(),
         });
         return out;

@@ -161,7 +161,7 @@ impl Directory {
             true => linked(&path),
             false => StateError::new("write", &path, &error),
         };
-        failpoint::pass("open").map_err(fail)?;
+        failpoint::pass_open(&self.path, name).map_err(fail)?;
         let file = self.open(name, OFlag::O_RDWR | OFlag::O_CREAT, mode).map_err(fail)?;
         refuse_unsafe(&file, &path, false)?;
         if file.metadata().map_err(fail)?.mode() & 0o7777 != mode {
@@ -206,6 +206,11 @@ impl Directory {
     /// Tells whether an interrupted [`Directory::replace`] left something.
     pub(crate) fn has_leftover(&self, name: &str) -> Result<bool, StateError> {
         Ok(self.names()?.contains(&aside(name)))
+    }
+
+    /// Makes the names in the directory durable.
+    pub(crate) fn sync_names(&self) -> Result<(), StateError> {
+        self.sync().map_err(|error| StateError::new("write", &self.path, &error))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -350,10 +350,18 @@ fn undoing(machine: &dyn Machine, effect: &Effect) -> Effect {
 }
 
 /// Returns the conflict where somebody else has changed what an effect left.
-pub fn foreign(machine: &dyn Machine, effect: &Effect) -> Option<Conflict> {
+pub(crate) fn foreign(machine: &dyn Machine, effect: &Effect) -> Option<Conflict> {
     let shown = look(machine, effect).ok()?;
     let ours = shown.before || shown.after || shown.mixed || shown.gone;
     (!ours).then(|| conflict(effect, shown.found))
+}
+
+/// Returns the conflict where somebody else has changed what an effect left, or where that cannot be told.
+pub fn unlike(machine: &dyn Machine, effect: &Effect) -> Option<Conflict> {
+    match look(machine, effect) {
+        Ok(_) => foreign(machine, effect),
+        Err(reason) => Some(Conflict { unreadable: true, ..conflict(effect, reason) }),
+    }
 }
 
 /// A directory that was made for a step is left when somebody else has put something into it.
@@ -365,7 +373,7 @@ fn in_use(machine: &dyn Machine, effect: &Effect) -> Option<Conflict> {
 
 fn conflict(effect: &Effect, found: String) -> Conflict {
     let (_, expected) = sides(effect);
-    Conflict { target: effect.target(), layer: effect.layer(), expected, found }
+    Conflict::new(effect.target(), effect.layer(), expected, found)
 }
 
 /// Removes the half-made files that a crash may have left beside the target.

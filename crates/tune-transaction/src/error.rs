@@ -57,9 +57,21 @@ pub enum StateError {
         /// What is wrong with it.
         what: String,
     },
-    /// A newer version wrote the file.
+    /// A newer version wrote the file, in a format that this one cannot read.
     #[error("{} has the format {format:?} of a newer tune; use that version", .file.display())]
     NewerFormat {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        format: String,
+    },
+    /// A newer version wrote the file, and this one reads what it understands of it.
+    #[error(
+        "{} has the format {format:?} of a newer tune, which this version reads as far as it understands it and never \
+         writes over; to change anything, use that version",
+        .file.display()
+    )]
+    OfNewer {
         /// The file.
         file: PathBuf,
         /// Its format.

@@ -10,7 +10,7 @@ use crate::clock::{self, Deadline};
 use crate::effect;
 use crate::error::{ExecuteError, StateError};
 use crate::history;
-use crate::journal::{self, ClaimsChange, Ending, FORMAT, Header, Intent, Journal, Reading};
+use crate::journal::{self, ClaimsChange, Ending, FORMAT, Header, Intent, Journal};
 use crate::lock::Locked;
 use crate::run::{self, Run};
 use crate::store::claims_text;
@@ -77,6 +77,7 @@ impl Locked<'_> {
             observer,
             results: vec![StepResult::NotReached; plan.steps.len()],
             claims: StepResult::NotReached,
+            claims_begun: false,
             conflicts: Vec::new(),
             stuck: Vec::new(),
             stay: 0,
@@ -147,8 +148,8 @@ impl Locked<'_> {
         if newest == 0 {
             return Ok(());
         }
-        match journal::read(&journals, newest, &intent.header.boot_id)? {
-            Reading::Story(story) if story.ending.is_some() => Ok(()),
+        match journal::story(&journals, newest, &intent.header.boot_id)? {
+            Some(story) if story.ending.is_some() => Ok(()),
             _ => Err(ExecuteError::Unrecovered(newest)),
         }
     }

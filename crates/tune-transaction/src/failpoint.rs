@@ -15,6 +15,10 @@ mod absent {
         Ok(())
     }
 
+    pub(crate) const fn pass_open(_directory: &Path, _name: &str) -> io::Result<()> {
+        Ok(())
+    }
+
     pub(crate) const fn pass_sync(_file: &File) -> io::Result<()> {
         Ok(())
     }
@@ -115,6 +119,15 @@ mod armed {
             Event::Crash { .. } => panic!("the process died before: {operation}"),
             Event::Fail { errno, .. } | Event::FailFrom { errno } => Err(io::Error::from_raw_os_error(errno)),
         }
+    }
+
+    pub(crate) fn pass_open(directory: &Path, name: &str) -> io::Result<()> {
+        pass("open")?;
+        let path = directory.join(name);
+        if !path.exists() {
+            PLAN.with_borrow_mut(|plan| plan.durable.renamed.push((path, None)));
+        }
+        Ok(())
     }
 
     pub(crate) fn pass_sync(file: &File) -> io::Result<()> {

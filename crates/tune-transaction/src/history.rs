@@ -8,6 +8,7 @@ use tune_model::transaction::Entry;
 use crate::disk::{self, Directory, PUBLIC};
 use crate::error::StateError;
 use crate::line;
+use crate::newer::{Age, Named};
 
 /// The file of the history.
 pub(crate) const HISTORY: &str = "history.jsonl";
@@ -15,8 +16,8 @@ pub(crate) const HISTORY: &str = "history.jsonl";
 pub(crate) const HEAD: &str = "head";
 
 const FORMAT_LINE: &str = "{\"format\":\"tune.history/1\"}";
-const FORMAT: &str = "tune.history/1";
-const HEAD_FORMAT: &str = "tune.head/1";
+pub(crate) const FORMAT: &str = "tune.history/1";
+pub(crate) const HEAD_FORMAT: &str = "tune.head/1";
 
 /// The most lines that one transaction may leave beyond the head when it is interrupted: begun, ended, and the one
 /// that it took back.
@@ -29,6 +30,15 @@ struct Line {
     previous: String,
     #[serde(flatten)]
     entry: Entry,
+}
+
+/// A line that was read. What it tells may be beyond this version where a newer one wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Link {
+    number: usize,
+    previous: String,
+    #[serde(skip)]
+    entry: Option<Entry>,
 }
 
 /// How long the history is, and the digest of its last line.
@@ -44,8 +54,8 @@ impl Head {
         Self { format: HEAD_FORMAT.to_owned(), count, digest }
     }
 
-    fn genesis() -> Self {
-        Self::new(0, line_digest(FORMAT_LINE.as_bytes()))
+    fn genesis(first: &[u8]) -> Self {
+        Self::new(0, line_digest(first))
     }
 }
 
@@ -58,8 +68,10 @@ fn line_digest(line: &[u8]) -> String {
 pub(crate) struct Chain {
     file: std::path::PathBuf,
     head: Option<Head>,
+    /// What the first line continues from.
+    genesis: Head,
     /// Digest of each line after the first, and the line itself where it can be understood.
-    lines: Vec<(String, Result<Line, String>)>,
+    lines: Vec<(String, Result<Link, String>)>,
     /// The length of the whole lines in bytes.
     length: u64,
     begun: bool,
@@ -99,11 +111,11 @@ impl Chain {
         let head = head.map(|head| read_head(head, directory)).transpose()?;
         let file = directory.join(HISTORY);
         let (whole, _torn) = line::split(content);
-        if let Some(first) = whole.first() {
-            check_format(first, &file)?;
-        }
-        let lines = whole.iter().skip(1).map(|line| (line_digest(line), parse(line))).collect();
-        let mut chain = Self { file, head, lines, length: 0, begun: !whole.is_empty() };
+        let of_newer = whole.first().map_or(Ok(false), |first| is_of_newer(first, &file))?;
+        let first = whole.first().copied().filter(|_| of_newer).unwrap_or(FORMAT_LINE.as_bytes());
+        let genesis = Head::genesis(first);
+        let lines = whole.iter().skip(1).map(|line| (line_digest(line), parse(line, of_newer))).collect();
+        let mut chain = Self { file, head, genesis, lines, length: 0, begun: !whole.is_empty() };
         chain.drop_torn_lines();
         let kept = whole.iter().take(chain.lines.len() + 1);
         chain.length = kept.map(|line| line.len() as u64 + 1).sum();
@@ -124,7 +136,7 @@ impl Chain {
         for (at, (_, line)) in self.lines.iter().enumerate() {
             let line =
                 line.as_ref().map_err(|what| StateError::corrupt(&self.file, at + 2, what.as_str()))?;
-            last.insert(line.entry.id, line.entry.clone());
+            last.extend(line.entry.iter().map(|entry| (entry.id, entry.clone())));
         }
         Ok(last.into_values().collect())
     }
@@ -140,13 +152,13 @@ impl Chain {
     }
 
     pub(crate) fn intact(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.lines.iter().filter_map(|(_, line)| line.as_ref().ok()).map(|line| &line.entry)
+        self.lines.iter().filter_map(|(_, line)| line.as_ref().ok()?.entry.as_ref())
     }
 
     /// Returns what the next line continues from. Where head and history disagree the head is believed, so that the
     /// break stays visible for good.
     fn end(&self) -> Head {
-        let head = self.head.clone().unwrap_or_else(Head::genesis);
+        let head = self.known_end();
         let mut end = head.clone();
         for (digest, line) in self.lines.iter().skip(head.count).take(BEYOND) {
             match line {
@@ -159,16 +171,20 @@ impl Chain {
         Head { count: end.count.max(self.lines.len()), ..end }
     }
 
+    fn known_end(&self) -> Head {
+        self.head.clone().unwrap_or_else(|| self.genesis.clone())
+    }
+
     /// Tells whether the head says less than the history, or nothing.
     pub(crate) fn head_is_behind(&self) -> bool {
-        self.end() != self.head.clone().unwrap_or_else(Head::genesis)
+        self.end() != self.known_end()
     }
 
     /// Holds every line against the one before, and the last against the head.
     pub(crate) fn verify(&self) -> Verification {
         let digest = self.lines.last().map(|(digest, _)| digest.clone());
         let mut found = Verification { lines: self.lines.len(), digest, ..Verification::default() };
-        let mut previous = Head::genesis();
+        let mut previous = self.genesis.clone();
         for (at, (digest, line)) in self.lines.iter().enumerate() {
             if let Some(problem) = problem_of(at + 1, line, &previous) {
                 found.problems.push(problem);
@@ -201,7 +217,7 @@ impl Chain {
     }
 }
 
-fn problem_of(number: usize, line: &Result<Line, String>, previous: &Head) -> Option<String> {
+fn problem_of(number: usize, line: &Result<Link, String>, previous: &Head) -> Option<String> {
     let line = match line {
         Err(what) => return Some(format!("line {number} edited: {what}")),
         Ok(line) => line,
@@ -217,33 +233,35 @@ fn problem_of(number: usize, line: &Result<Line, String>, previous: &Head) -> Op
     }
 }
 
-fn parse(line: &[u8]) -> Result<Line, String> {
-    serde_json::from_slice(line).map_err(|error| error.to_string())
+fn parse(line: &[u8], of_newer: bool) -> Result<Link, String> {
+    match serde_json::from_slice::<Line>(line) {
+        Ok(Line { number, previous, entry }) => Ok(Link { number, previous, entry: Some(entry) }),
+        Err(_) if of_newer => serde_json::from_slice(line).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
-#[derive(Deserialize)]
-struct Format {
-    format: String,
-}
-
-fn check_format(first: &[u8], file: &Path) -> Result<(), StateError> {
-    match serde_json::from_slice::<Format>(first) {
-        Ok(Format { format }) if format == FORMAT => Ok(()),
-        Ok(Format { format }) if format.starts_with("tune.history/") => {
-            Err(StateError::NewerFormat { file: file.to_owned(), format })
-        }
-        _ => Err(StateError::corrupt(file, 1, "it names no format")),
+/// Tells whether a newer version wrote the history, and in a way that this one can read.
+fn is_of_newer(first: &[u8], file: &Path) -> Result<bool, StateError> {
+    let Ok(Named { format }) = serde_json::from_slice(first) else {
+        return Err(StateError::corrupt(file, 1, "it names no format"));
+    };
+    match Age::of(&format, FORMAT) {
+        Age::Same => Ok(false),
+        Age::Minor => Ok(true),
+        Age::Major => Err(StateError::NewerFormat { file: file.to_owned(), format }),
+        Age::Foreign => Err(StateError::corrupt(file, 1, "it names no format")),
     }
 }
 
 fn read_head(content: &[u8], directory: &Path) -> Result<Head, StateError> {
     let file = directory.join(HEAD);
     let damaged = |error: serde_json::Error| StateError::corrupt(&file, 1, error.to_string());
-    let format: Format = serde_json::from_slice(content).map_err(damaged)?;
-    if format.format != HEAD_FORMAT {
-        return Err(StateError::NewerFormat { file, format: format.format });
+    let Named { format } = serde_json::from_slice(content).map_err(damaged)?;
+    match Age::of(&format, HEAD_FORMAT) {
+        Age::Same | Age::Minor => serde_json::from_slice(content).map_err(damaged),
+        Age::Major | Age::Foreign => Err(StateError::NewerFormat { file, format }),
     }
-    serde_json::from_slice(content).map_err(damaged)
 }
 
 /// Appends entries. With `durable`, they and the head are on disk when this returns; without, a power cut may lose
@@ -260,6 +278,10 @@ pub(crate) fn append(directory: &Directory, entries: &[Entry], durable: bool) ->
     }
     disk::append(&file, length, text.as_bytes(), durable).map_err(fail)?;
     if durable {
+        if chain.head.is_none() {
+            // The history is new: its name must not be lost where that of a head which counts its lines is kept.
+            directory.sync_names()?;
+        }
         write_head(directory, &end)?;
     }
     Ok(end)

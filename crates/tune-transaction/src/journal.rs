@@ -10,7 +10,8 @@ use tune_model::transaction::{Entry, TransactionState};
 use crate::disk::{self, Directory, PRIVATE};
 use crate::error::StateError;
 use crate::line;
-use crate::pause::Pause;
+use crate::newer::{Age, Named};
+use crate::pause::{Pause, shown_waiting};
 
 /// The format of journals.
 pub(crate) const FORMAT: &str = "tune.journal/1";
@@ -121,6 +122,27 @@ pub(crate) enum Reading {
     Story(Box<Story>),
     /// The process died before it was written down what was to be done: nothing was.
     NeverBegun,
+    /// A newer version wrote it.
+    OfNewer(Box<Glimpse>),
+}
+
+/// What is understood of a journal of a newer version.
+#[derive(Debug)]
+pub(crate) struct Glimpse {
+    header: Header,
+    pub(crate) ended: bool,
+    waits: Option<Pause>,
+}
+
+impl Glimpse {
+    /// Returns the transaction as the history would show it.
+    pub(crate) fn shown(self) -> Entry {
+        let Header { entry, boot_id, .. } = self.header;
+        match &self.waits {
+            Some(pause) => shown_waiting(&entry, &boot_id, pause),
+            None => entry,
+        }
+    }
 }
 
 /// Returns the file of a transaction, without directory.
@@ -234,6 +256,18 @@ pub(crate) fn read(journals: &Directory, id: u64, boot_id: &str) -> Result<Readi
     read_bytes(&content, id, boot_id, journals.path().join(name))
 }
 
+/// Reads the journal of a transaction that is to be gone on with; `None` where it never began.
+pub(crate) fn story(journals: &Directory, id: u64, boot_id: &str) -> Result<Option<Box<Story>>, StateError> {
+    match read(journals, id, boot_id)? {
+        Reading::Story(story) => Ok(Some(story)),
+        Reading::NeverBegun => Ok(None),
+        Reading::OfNewer(glimpse) => {
+            let (file, format) = (journals.path().join(file_name(id)), glimpse.header.format);
+            Err(StateError::OfNewer { file, format })
+        }
+    }
+}
+
 /// Reads a journal whose content is at hand; `file` is where errors say that it is.
 pub(crate) fn read_bytes(
     content: &[u8],
@@ -262,12 +296,15 @@ impl Fault {
 fn parse(content: &[u8], id: u64, boot_id: &str) -> Result<Reading, Fault> {
     let (lines, torn) = line::split(content);
     let Some(first) = lines.first() else { return Ok(Reading::NeverBegun) };
-    refuse_newer(first)?;
+    let of_newer = is_of_newer(first)?;
     let (checks, intact) = intact_lines(&lines);
     if intact == 0 {
         return Err(Fault::Corrupt(1, "its check does not fit".to_owned()));
     }
-    let header: Header = json(first, 1)?;
+    let header: Header = match json(first, 1) {
+        Err(_) if of_newer => return Err(Fault::Newer(format_of(first))),
+        read => read?,
+    };
     let power_was_cut = header.boot_id != boot_id;
     let whole = intact == lines.len() || (intact + 1 == lines.len() && torn.is_empty());
     if !whole && !power_was_cut {
@@ -275,6 +312,9 @@ fn parse(content: &[u8], id: u64, boot_id: &str) -> Result<Reading, Fault> {
     }
     if header.entry.id != id {
         return Err(Fault::Corrupt(1, format!("it is of transaction {}", header.entry.id)));
+    }
+    if of_newer {
+        return Ok(Reading::OfNewer(Box::new(glimpse(header, &lines[1..intact]))));
     }
     let length: usize = lines[..intact].iter().map(|line| line.len() + 1).sum();
     let end = (length as u64, checks.last().cloned().unwrap_or_default());
@@ -287,16 +327,34 @@ fn parse(content: &[u8], id: u64, boot_id: &str) -> Result<Reading, Fault> {
     Ok(reading)
 }
 
-fn refuse_newer(first: &[u8]) -> Result<(), Fault> {
-    #[derive(Deserialize)]
-    struct Format {
-        format: String,
+/// Tells whether a newer version wrote the journal, and in a way that this one can read.
+fn is_of_newer(first: &[u8]) -> Result<bool, Fault> {
+    let nameless = || Fault::Corrupt(1, "it names no format".to_owned());
+    let Named { format } = serde_json::from_slice(first).map_err(|_| nameless())?;
+    match Age::of(&format, FORMAT) {
+        Age::Same => Ok(false),
+        Age::Minor => Ok(true),
+        Age::Major => Err(Fault::Newer(format)),
+        Age::Foreign => Err(nameless()),
     }
-    match serde_json::from_slice::<Format>(first) {
-        Ok(Format { format }) if format == FORMAT => Ok(()),
-        Ok(Format { format }) if format.starts_with("tune.journal/") => Err(Fault::Newer(format)),
-        _ => Err(Fault::Corrupt(1, "it names no format".to_owned())),
+}
+
+fn format_of(first: &[u8]) -> String {
+    serde_json::from_slice(first).map(|Named { format }| format).unwrap_or_default()
+}
+
+/// Tells how far a transaction got, whatever its steps are.
+fn glimpse(header: Header, lines: &[&[u8]]) -> Glimpse {
+    let mut found = Glimpse { header, ended: false, waits: None };
+    for line in lines {
+        let record = serde_json::from_slice::<Record>(line).ok();
+        found.ended |= matches!(record, Some(Record::End(_)));
+        found.waits = match record {
+            Some(Record::Await(pause)) => Some(pause),
+            _ => None,
+        };
     }
+    found
 }
 
 /// Returns the checks of the intact lines, and their number.

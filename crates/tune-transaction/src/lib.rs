@@ -37,6 +37,7 @@
 //! 2. The journal, with every undo, is durable before it has its name. The history shows the transaction as open.
 //! 3. For each step: `begin`, which for a file is durable; the target is compared with what the plan saw; the effect;
 //!    it is read back; `done`. The beginning of a live step need not survive a power cut, because the value does not.
+//!    That of the active list becomes durable with that of the last file.
 //! 4. The active list is replaced, like any file.
 //! 5. `end` is made durable. From here on the transaction counts.
 //! 6. History, then head.
@@ -50,7 +51,9 @@
 //! `end`, only history and head are completed.
 //!
 //! A last line that is torn is dropped, after a restart all from the first torn line on: nothing after it was durable.
-//! Any other damage is an error that names file and line, and a newer format is one too; nothing is then touched.
+//! Any other damage is an error that names file and line; nothing is then touched. Files of a newer version are read as
+//! far as they are understood where that only added to the format (`tune.history/1.1`), and are never written over: the
+//! lock is then refused. A format with another first number is not read at all.
 //!
 //! # Trials
 //!
@@ -96,6 +99,7 @@ mod history;
 mod journal;
 mod line;
 mod lock;
+mod newer;
 mod once;
 mod pause;
 #[cfg(test)]
@@ -120,7 +124,7 @@ use tune_host::Machine;
 use tune_model::{Effect, Step};
 
 pub use clock::{Deadline, actor, now};
-pub use effect::foreign;
+pub use effect::unlike;
 pub use error::{Awaiting, Busy, ExecuteError, LockError, RecoverError, StateError, TrialError};
 pub use history::Verification;
 pub use lock::Locked;

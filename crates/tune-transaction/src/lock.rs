@@ -31,9 +31,11 @@ struct Holder {
 
 impl<'a> Locked<'a> {
     pub(crate) fn take(store: &'a Store, command: &str) -> Result<Self, LockError> {
+        refuse_newer(store)?;
         let file = store.directory.edit(LOCK, PRIVATE)?;
         match try_lock(&file) {
-            Ok(()) => {}
+            // One that was at work until now may have been a newer version.
+            Ok(()) => refuse_newer(store)?,
             Err(TryLockError::WouldBlock) => return Err(holder(&file).into()),
             Err(TryLockError::Error(error)) => {
                 return Err(StateError::new("lock", store.path().join(LOCK), &error).into());
@@ -56,6 +58,11 @@ impl Drop for Locked<'_> {
         let _ = self.file.set_len(0);
         let _ = self.file.unlock();
     }
+}
+
+/// What a newer version wrote is not written over.
+fn refuse_newer(store: &Store) -> Result<(), StateError> {
+    store.of_newer()?.map_or(Ok(()), Err)
 }
 
 fn try_lock(file: &File) -> Result<(), TryLockError> {

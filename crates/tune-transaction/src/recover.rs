@@ -11,7 +11,7 @@ use crate::disk::Directory;
 use crate::effect;
 use crate::error::{Awaiting, RecoverError, StateError};
 use crate::history::{self, Chain};
-use crate::journal::{self, Intent, Journal, Progress, Reading, Story};
+use crate::journal::{self, Intent, Journal, Progress, Story};
 use crate::lock::Locked;
 use crate::once;
 use crate::pause::Standing;
@@ -98,9 +98,9 @@ impl Locked<'_> {
         self.tidy(&journals, newest)?;
         let recovered = match newest {
             0 => None,
-            id => match journal::read(&journals, id, surroundings.boot_id)? {
-                Reading::NeverBegun => self.forget(&journals, id)?,
-                Reading::Story(story) => self.finish(surroundings, &journals, &story)?,
+            id => match journal::story(&journals, id, surroundings.boot_id)? {
+                None => self.forget(&journals, id)?,
+                Some(story) => self.finish(surroundings, &journals, &story)?,
             },
         };
         let orphan = self.close_orphans(&journals)?;
@@ -240,6 +240,7 @@ impl Locked<'_> {
             observer,
             results: where_it_stands(intent, &story.progress, same_boot),
             claims: result(&story.progress[intent.steps.len()], false),
+            claims_begun: false,
             conflicts: Vec::new(),
             stuck: Vec::new(),
             stay: 0,

@@ -24,6 +24,8 @@ pub(crate) struct Run<'a> {
     pub(crate) results: Vec<StepResult>,
     /// What became of the active list.
     pub(crate) claims: StepResult,
+    /// It is durable that the active list may have changed.
+    pub(crate) claims_begun: bool,
     /// What somebody else changed before it could be taken back.
     pub(crate) conflicts: Vec<Conflict>,
     /// What could not be put back for another reason, and may be the next time.
@@ -89,17 +91,28 @@ impl Run<'_> {
 
     /// Says that a step may have an effect from here on. The live values of a machine do not outlive a power cut, so
     /// that their beginning need not either.
+    ///
+    /// With the last step begins the active list, so that one sync does for both: where nothing followed, recovery finds
+    /// the list as it was.
     fn begin(&mut self, index: usize, layer: Layer) -> Result<(), StateError> {
-        match layer {
-            Layer::Runtime => self.journal.note(&Record::Begin { index }),
-            Layer::Boot => self.journal.commit(&Record::Begin { index }),
+        if layer == Layer::Runtime {
+            return self.journal.note(&Record::Begin { index });
         }
+        let claims = self.intent.claims.as_ref().map(|_| self.intent.steps.len());
+        if let Some(claims) = claims.filter(|claims| index + 1 == *claims) {
+            self.journal.note(&Record::Begin { index: claims })?;
+        }
+        self.journal.commit(&Record::Begin { index })?;
+        self.claims_begun |= claims.is_some_and(|claims| index + 1 >= claims);
+        Ok(())
     }
 
     fn change_claims(&mut self) -> Result<(), String> {
         let Some(change) = &self.intent.claims else { return Ok(()) };
         let index = self.intent.steps.len();
-        self.begin(index, Layer::Boot).map_err(|error| error.to_string())?;
+        if !self.claims_begun {
+            self.begin(index, Layer::Boot).map_err(|error| error.to_string())?;
+        }
         if self.store.claims_bytes().map_err(|error| error.to_string())? != change.before {
             return Err("the list of active profiles was changed by somebody else meanwhile".to_owned());
         }
@@ -302,12 +315,8 @@ fn undo_claims(store: &Store, change: &ClaimsChange) -> Back {
 }
 
 fn claims_conflict(store: &Store) -> Conflict {
-    Conflict {
-        target: store.path().join(CLAIMS).display().to_string(),
-        layer: Layer::Boot,
-        expected: "as tune wrote it".to_owned(),
-        found: "something else".to_owned(),
-    }
+    let target = store.path().join(CLAIMS).display().to_string();
+    Conflict::new(target, Layer::Boot, "as tune wrote it".to_owned(), "something else".to_owned())
 }
 
 /// Brings the history to where a journal that has ended says it is; what is there already is not repeated.

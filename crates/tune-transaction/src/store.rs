@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tune_model::Claims;
 use tune_model::claim::CLAIMS_FORMAT;
 use tune_model::plan::Bytes;
@@ -12,6 +12,7 @@ use crate::disk::{Directory, PUBLIC};
 use crate::error::{LockError, StateError};
 use crate::history::{self, Chain, Head, Verification};
 use crate::lock::Locked;
+use crate::newer::{self, Age, Named};
 use crate::trial::{self, OnTrial};
 use crate::{journal, syslog};
 
@@ -72,18 +73,42 @@ impl Store {
     ///
     /// [`StateError::Corrupt`] and [`StateError::NewerFormat`] too.
     pub fn claims(&self) -> Result<Claims, StateError> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: String,
+        match self.directory.read(CLAIMS)? {
+            Some(content) => read_claims(&content, self.path().join(CLAIMS)),
+            None => Ok(Claims::default()),
         }
-        let Some(content) = self.directory.read(CLAIMS)? else { return Ok(Claims::default()) };
-        let file = self.path().join(CLAIMS);
-        let damaged = |error: serde_json::Error| StateError::corrupt(&file, error.line(), error.to_string());
-        let Format { format } = serde_json::from_slice(&content).map_err(damaged)?;
-        if format != CLAIMS_FORMAT {
-            return Err(StateError::NewerFormat { file, format });
+    }
+
+    /// Returns the first file that a newer version wrote, as the error that it is to whoever wants to change something;
+    /// `None` where there is no such file, as far as the caller may see.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] where a file cannot be looked at.
+    pub fn of_newer(&self) -> Result<Option<StateError>, StateError> {
+        let mut named = vec![
+            (&self.directory, CLAIMS.to_owned(), CLAIMS_FORMAT),
+            (&self.directory, history::HEAD.to_owned(), history::HEAD_FORMAT),
+            (&self.directory, history::HISTORY.to_owned(), history::FORMAT),
+        ];
+        let journals = match self.journals() {
+            Err(StateError::Denied { .. }) => None,
+            other => other?,
+        };
+        if let Some(journals) = &journals {
+            let newest = journal::newest(journals)?;
+            named.push((journals, journal::file_name(newest), journal::FORMAT));
         }
-        serde_json::from_slice(&content).map_err(damaged)
+        for (directory, name, ours) in named {
+            let Some(format) = directory.read(&name)?.as_deref().and_then(format_of) else { continue };
+            let file = directory.path().join(name);
+            match Age::of(&format, ours) {
+                Age::Same | Age::Foreign => {}
+                Age::Minor => return Ok(Some(StateError::OfNewer { file, format })),
+                Age::Major => return Ok(Some(StateError::NewerFormat { file, format })),
+            }
+        }
+        Ok(None)
     }
 
     /// Returns every transaction as it stands, in the order of their numbers.
@@ -120,6 +145,7 @@ impl Store {
                 journal::Reading::Story(story) if story.ending.is_none() => {
                     Some(story.shown_waiting().unwrap_or(story.intent.header.entry))
                 }
+                journal::Reading::OfNewer(glimpse) if !glimpse.ended => Some(glimpse.shown()),
                 _ => None,
             }),
         }
@@ -154,6 +180,7 @@ impl Store {
         let Some(journals) = self.journals()? else { return Ok(false) };
         match journal::read(&journals, id, "")? {
             journal::Reading::Story(story) => Ok(story.ending.is_some()),
+            journal::Reading::OfNewer(glimpse) => Ok(glimpse.ended),
             journal::Reading::NeverBegun => Ok(false),
         }
     }
@@ -225,6 +252,27 @@ impl Store {
         let (path, Head { count, digest, .. }) = (self.path().display(), head);
         syslog::announce(&self.loggers, &format!("history {path}: {count} lines, {digest}"));
     }
+}
+
+/// Reads an active list; `file` is where errors say that it is.
+pub(crate) fn read_claims(content: &[u8], file: PathBuf) -> Result<Claims, StateError> {
+    let damaged = |error: serde_json::Error| StateError::corrupt(&file, error.line(), error.to_string());
+    let Named { format } = serde_json::from_slice(content).map_err(damaged)?;
+    match Age::of(&format, CLAIMS_FORMAT) {
+        Age::Same => serde_json::from_slice(content).map_err(damaged),
+        Age::Minor => {
+            let list = serde_json::from_slice(content).map_err(damaged)?;
+            newer::claims(&list).ok_or(StateError::NewerFormat { file, format })
+        }
+        Age::Major | Age::Foreign => Err(StateError::NewerFormat { file, format }),
+    }
+}
+
+/// Returns the format that a file names: in its first line, or as a member.
+fn format_of(content: &[u8]) -> Option<String> {
+    let first = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let named = serde_json::from_slice(first).or_else(|_| serde_json::from_slice(content));
+    named.ok().map(|Named { format }| format)
 }
 
 /// Returns the active list as it is written.

@@ -192,6 +192,7 @@ fn a_rollback_says_how_the_other_transaction_stands() {
         layer: Layer::Runtime,
         expected: "30".to_owned(),
         found: "7".to_owned(),
+        unreadable: false,
     };
     for (conflicts, reboot_required, state) in [
         (vec![conflict], true, TransactionState::PartlyRolledBack),
@@ -396,7 +397,7 @@ fn a_tampered_journal_is_told_from_a_torn_one() {
     assert!(matches!(&error, RecoverError::State(StateError::Corrupt { line: 4, .. })), "{error}");
 
     fs::write(&path, journal.replace("tune.journal/1", "tune.journal/2")).unwrap();
-    let error = store.lock("a").unwrap().recover(&surroundings).unwrap_err();
+    let error = store.lock("a").unwrap_err();
     assert!(error.to_string().contains("000001.jsonl has the format \"tune.journal/2\""), "{error}");
     assert!(host.effects().is_empty());
 }
@@ -509,8 +510,6 @@ fn a_history_that_is_a_link_is_refused() {
     let store = open(&state);
     symlink("/etc/passwd", state.path().join("history.jsonl")).unwrap();
     assert!(matches!(store.history(), Err(StateError::Unsafe { .. })));
-    let host = host();
-    let surroundings = Surroundings { machine: &host, policy: &Anything, boot_id: "boot-1" };
-    let mut locked = store.lock("tune apply web-server").unwrap();
-    assert!(matches!(locked.recover(&surroundings), Err(RecoverError::State(StateError::Unsafe { .. }))));
+    let locked = store.lock("tune apply web-server");
+    assert!(matches!(locked, Err(LockError::State(StateError::Unsafe { .. }))));
 }

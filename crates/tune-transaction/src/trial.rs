@@ -11,7 +11,7 @@ use crate::disk::Directory;
 use crate::effect;
 use crate::error::{ExecuteError, TrialError};
 use crate::execute::{self, Task};
-use crate::journal::{self, Reading, Record, Story};
+use crate::journal::{self, Record, Story};
 use crate::lock::Locked;
 use crate::pause::{Pause, Standing, shown_waiting};
 use crate::recover::{Cause, Recovered};
@@ -149,8 +149,8 @@ impl Locked<'_> {
         if newest == 0 {
             return Err(TrialError::NothingAwaits);
         }
-        match journal::read(&journals, newest, surroundings.boot_id)? {
-            Reading::Story(story) if story.ending.is_none() && story.waits.is_some() => Ok((journals, story)),
+        match journal::story(&journals, newest, surroundings.boot_id)? {
+            Some(story) if story.ending.is_none() && story.waits.is_some() => Ok((journals, story)),
             _ => Err(TrialError::NothingAwaits),
         }
     }

@@ -1,12 +1,13 @@
 //! What is read back from the state directory, read from memory: for fuzzing, which a directory on disk is too slow for.
 
-use tune_model::Step;
 use tune_model::transaction::Entry;
+use tune_model::{Claims, Step};
 
 use crate::Verification;
 use crate::error::StateError;
 use crate::history::Chain;
 use crate::journal::{self, Reading};
+use crate::store::{CLAIMS, read_claims};
 
 /// Reads the journal of a transaction; `None` where it never began. Returns its steps, and how many bytes of it count.
 ///
@@ -19,8 +20,21 @@ pub fn journal(content: &[u8], id: u64, boot_id: &str) -> Result<Option<(Vec<Ste
             let length = story.end.0;
             Ok(Some((story.intent.steps, length)))
         }
+        Reading::OfNewer(glimpse) => {
+            drop(glimpse.shown());
+            Ok(None)
+        }
         Reading::NeverBegun => Ok(None),
     }
+}
+
+/// Reads the active list.
+///
+/// # Errors
+///
+/// [`StateError::Corrupt`] and [`StateError::NewerFormat`].
+pub fn claims(content: &[u8]) -> Result<Claims, StateError> {
+    read_claims(content, CLAIMS.into())
 }
 
 /// Reads history and head, verifies them, and returns every transaction as it stands.

@@ -142,11 +142,13 @@ impl Context {
         self.look_at_store().ok().flatten().and_then(|store| store.next_id().ok()).unwrap_or(1)
     }
 
-    /// Returns the claims that are held, as far as the caller may see them, and what keeps them from being seen.
+    /// Returns the claims that are held, as far as the caller may see them, and what keeps them from being seen or
+    /// understood.
     pub(crate) fn claims_seen(&self) -> (Claims, Option<String>) {
-        let seen = Store::look(&self.state).and_then(|store| store.map(|store| store.claims()).transpose());
-        match seen {
-            Ok(claims) => (claims.unwrap_or_default(), None),
+        let claims = |store: Store| Ok((store.claims()?, store.of_newer().ok().flatten()));
+        match Store::look(&self.state).and_then(|store| store.map(claims).transpose()) {
+            Ok(None) => Default::default(),
+            Ok(Some((claims, of_newer))) => (claims, of_newer.map(|found| found.to_string())),
             Err(error) => (Claims::default(), Some(format!("what tune holds is not known: {error}"))),
         }
     }

@@ -32,6 +32,8 @@ pub struct Verdict {
     lenient: bool,
     /// What such a plan came to.
     other: Option<World>,
+    /// A rollback has left what it could not read, and said so.
+    unread: bool,
 }
 
 impl Verdict {
@@ -70,7 +72,10 @@ impl Verdict {
         match ran.code {
             0 if self.lenient && left == Left::Between => self.of_another_plan(scene, world),
             0 => self.same("exit code 0, but not wholly new", &scene.new, &world),
-            3 => self.left_is_told(scene, &world, said.as_ref(), ran),
+            3 => {
+                self.left_is_told(scene, &world, said.as_ref(), ran);
+                self.unread = self.lenient && scene.act == Act::Rollback && leaves_unread(said.as_ref());
+            }
             // What was tried out is taken back when it cannot be kept, or goes on waiting.
             _ if scene.act == Act::Confirm && world == scene.clean => {}
             _ if scene.act.recovers() => {
@@ -163,6 +168,10 @@ impl Verdict {
         self.demand(ran.code == 0 || waits, || format!("recover: {ran}"));
         if waits {
             return self.of_waiting(scene, first);
+        }
+        if self.unread {
+            let ran = host.tune(&["rollback", "--yes"]);
+            self.demand(ran.code == 0, || format!("what could not be read is not put back later: {ran}"));
         }
         let world = World::of(host);
         if let Some(other) = self.other.take() {
@@ -297,6 +306,12 @@ impl Verdict {
 
 const MODES: [(&str, u32); 5] =
     [("lock", 0o600), ("claims.json", 0o644), ("history.jsonl", 0o644), ("head", 0o644), ("journal", 0o700)];
+
+/// Tells whether a result names something that could not be read and was left.
+fn leaves_unread(said: Option<&Value>) -> bool {
+    let conflicts = said.and_then(|said| said["conflicts"].as_array()).into_iter().flatten();
+    conflicts.into_iter().any(|conflict| conflict["unreadable"] == true)
+}
 
 fn left(scene: &Scene<'_>, world: &World) -> Left {
     if *world == scene.old {

@@ -1,5 +1,7 @@
 //! The files that FreeBSD starts with.
 
+use std::sync::LazyLock;
+
 use tune_freebsd::FreeBsd;
 use tune_host::backend::BootStory;
 use tune_host::{Around, Backend, Files, MemoryFiles};
@@ -17,13 +19,16 @@ const MBUFS: &str = "kern.ipc.nmbclusters=\"1000\"\nkern.ipc.nmbjumbop=\"500\"\n
     kern.ipc.nmbjumbo16=\"100\"\nkern.ipc.nmbufs=\"90000\"\n";
 
 fn tree() -> MemoryFiles {
-    MemoryFiles::default()
-        .with("/etc/rc.d/sysctl", "")
-        .with("/etc/rc.d/sysctl_lastload", "")
-        .with("/etc/rc.d/netoptions", "")
-        .with("/etc/defaults/rc.conf", "tcp_keepalive=\"YES\"\nrc_conf_files=\"/etc/rc.conf\"\n")
-        .with("/boot/defaults/loader.conf", LOADER_DEFAULTS)
-        .with("/boot/loader.conf", MBUFS)
+    static TREE: LazyLock<MemoryFiles> = LazyLock::new(|| {
+        MemoryFiles::default()
+            .with("/etc/rc.d/sysctl", "")
+            .with("/etc/rc.d/sysctl_lastload", "")
+            .with("/etc/rc.d/netoptions", "")
+            .with("/etc/defaults/rc.conf", "tcp_keepalive=\"YES\"\nrc_conf_files=\"/etc/rc.conf\"\n")
+            .with("/boot/defaults/loader.conf", LOADER_DEFAULTS)
+            .with("/boot/loader.conf", MBUFS)
+    });
+    TREE.clone()
 }
 
 fn host(files: MemoryFiles) -> Memory {

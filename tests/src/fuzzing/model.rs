@@ -61,7 +61,7 @@ fn requirements_are_allowed(profile: &tune_model::Profile, system: System) {
 /// Reads the words of `tune set`, a line each.
 pub fn one_off(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let arguments: Vec<String> = text.split('\n').take(8).map(str::to_owned).collect();
+    let arguments: Vec<String> = text.split('\n').take(4).map(str::to_owned).collect();
     for system in [System::Linux, System::FreeBsd] {
         match of_arguments(&arguments, Catalog::of, system) {
             Ok(resolved) => requirements_are_allowed(&resolved.profile, system),
@@ -126,9 +126,11 @@ pub fn quantities(bytes: &[u8]) {
     }
 }
 
-/// Reads the list of claims.
+/// Reads the list of claims, of this version and of a newer one.
 pub fn claims(bytes: &[u8]) {
-    let Ok(claims) = serde_json::from_slice::<Claims>(bytes) else { return };
+    let Ok(claims) = tune_transaction::untrusted::claims(bytes) else { return };
     let shown = serde_json::to_string(&claims).unwrap();
     assert_eq!(serde_json::from_str::<Claims>(&shown).unwrap(), claims);
+    // What is understood of a newer list is a list of this version.
+    assert!(claims.format == tune_model::claim::CLAIMS_FORMAT);
 }

@@ -73,7 +73,7 @@ fn is_inside(error: &StateError, bytes: &[u8]) {
         StateError::Corrupt { line, .. } => {
             assert!((1..=super::lines(bytes) as usize).contains(line), "{error}");
         }
-        StateError::NewerFormat { .. } => drop(error.to_string()),
+        StateError::NewerFormat { .. } | StateError::OfNewer { .. } => drop(error.to_string()),
         _ => panic!("{error}"),
     }
 }

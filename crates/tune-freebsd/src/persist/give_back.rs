@@ -11,6 +11,12 @@ use tune_model::claim::TakenOver;
 use super::Draft;
 use crate::boot;
 
+/// What stands where a line was taken over, or why that cannot be read.
+struct Other {
+    found: String,
+    unreadable: bool,
+}
+
 impl Draft<'_> {
     /// Puts lines back that were commented out for slots that nobody holds any more. Where somebody else has changed
     /// one, the slot stays held.
@@ -47,15 +53,16 @@ impl Draft<'_> {
             let there = self.set_there(slot, &line.path);
             match self.restored(restored.get(line.path.as_path()), line, there) {
                 Ok(content) => _ = restored.insert(&line.path, content),
-                Err(found) if overwrite => self.out.warnings.push(format!(
+                Err(Other { found, unreadable: false }) if overwrite => self.out.warnings.push(format!(
                     "{}: {:?} is not put back, as somebody else has changed the file: {found}",
                     line.path.display(),
                     line.line
                 )),
-                Err(found) => {
+                Err(Other { found, unreadable }) => {
                     let expected = format!("{}{}", boot::TAKEN_OVER, line.line);
                     let (path, slots) = (line.path.clone(), vec![slot.clone()]);
-                    self.out.edited.push(Edited { what: Altered::File(path), expected, found, slots });
+                    let what = Altered::File(path);
+                    self.out.edited.push(Edited { what, expected, found, unreadable, slots });
                     return false;
                 }
             }
@@ -73,8 +80,9 @@ impl Draft<'_> {
         so_far: Option<&Vec<u8>>,
         line: &TakenOver,
         there: Option<(u32, String)>,
-    ) -> Result<Vec<u8>, String> {
-        let read = || self.overlay.read(&line.path).map_err(|error| error.to_string());
+    ) -> Result<Vec<u8>, Other> {
+        let unread = |error: FileError| Other { found: error.to_string(), unreadable: true };
+        let read = || self.overlay.read(&line.path).map_err(unread);
         let content = so_far.map_or_else(read, |content| Ok(content.clone()))?;
         let original = line.line.as_bytes();
         if let Some(restored) = boot::restore(&content, original) {
@@ -87,7 +95,8 @@ impl Draft<'_> {
         if self.change.options.overwrite_foreign {
             return Ok(boot::put_instead(&content, there.map(|(number, _)| number), original));
         }
-        Err(there.map_or_else(|| "no such line".to_owned(), |(_, text)| text))
+        let found = there.map_or_else(|| "no such line".to_owned(), |(_, text)| text);
+        Err(Other { found, unreadable: false })
     }
 
     /// Returns the last line of a file, outside of what is ours, that sets the slot's tunable.

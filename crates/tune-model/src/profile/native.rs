@@ -62,13 +62,17 @@ pub(super) fn find(catalog: &'static Catalog, system: System, name: &str) -> Res
     if let Some((_, _, what, help)) = REMOVED.iter().find(|(on, old, ..)| *on == system && *old == name) {
         return Err(Complaint::new(format!("{name} {what}")).help(*help));
     }
-    let parts = name.split_once('[').and_then(|(base, rest)| Some((base, rest.strip_suffix(']')?)));
-    let (base, field) = parts.map_or((name, None), |(base, field)| (base, Some(field)));
+    let (base, field) = base_and_field(name);
     match catalog.get(base) {
         Some(row) => catalogued(row, field),
         None if field.is_some() => Err(unknown(catalog, system, base)),
         None => uncatalogued(catalog, system, name),
     }
+}
+
+fn base_and_field(name: &str) -> (&str, Option<&str>) {
+    let parts = name.split_once('[').and_then(|(base, rest)| Some((base, rest.strip_suffix(']')?)));
+    parts.map_or((name, None), |(base, field)| (base, Some(field)))
 }
 
 fn catalogued(row: &'static Tunable, field: Option<&str>) -> Result<Native, Complaint> {
@@ -107,7 +111,7 @@ fn field_number(row: &Tunable, field: &str) -> Result<usize, Complaint> {
 }
 
 fn uncatalogued(catalog: &'static Catalog, system: System, name: &str) -> Result<Native, Complaint> {
-    if !below_prefix(system, name).is_some_and(is_plain) {
+    if !may_be_set(system, name) {
         return Err(unknown(catalog, system, name));
     }
     let unknown = (!catalog.is_empty()).then(|| match nearest(catalog, name) {
@@ -115,6 +119,10 @@ fn uncatalogued(catalog: &'static Catalog, system: System, name: &str) -> Result
         None => "check the name; if it is meant, add: uncatalogued = true".to_owned(),
     });
     Ok(Native { slots: vec![Slot::whole(name)], shape: Shape::Integer, row: None, unknown })
+}
+
+fn may_be_set(system: System, name: &str) -> bool {
+    below_prefix(system, name).is_some_and(is_plain)
 }
 
 fn below_prefix(system: System, name: &str) -> Option<&str> {
@@ -150,5 +158,48 @@ pub(super) fn nearest(catalog: &Catalog, name: &str) -> Option<String> {
 
 /// Tells on which system a name that is no setting would be a sysctl.
 pub(super) fn home(catalogs: super::Catalogs, name: &str) -> Option<System> {
-    [System::Linux, System::FreeBsd].into_iter().find(|system| find(catalogs(*system), *system, name).is_ok())
+    [System::Linux, System::FreeBsd].into_iter().find(|system| is_found(catalogs(*system), *system, name))
+}
+
+/// Tells whether [`find`] finds a name, without looking for one that is like it.
+fn is_found(catalog: &'static Catalog, system: System, name: &str) -> bool {
+    let (base, field) = base_and_field(name);
+    match catalog.get(base) {
+        _ if removed(system).any(|old| old == name) => false,
+        Some(row) => catalogued(row, field).is_ok(),
+        None => field.is_none() && may_be_set(system, name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_a_home_where_it_is_found() {
+        let names = [
+            "net.ipv4.tcp_rmem",
+            "net.ipv4.tcp_rmem[2]",
+            "net.ipv4.tcp_rmem[3]",
+            "net.ipv4.tcp_rmem[max]",
+            "net.ipv4.tcp_rmem[",
+            "net.ipv4.tcp_tw_recycle",
+            "kern.ipc.somaxconn",
+            "kern.ipc.nmbclusters",
+            "net.ipv4.what_is_this",
+            "net.ipv4.what_is_this[0]",
+            "net.ipv4.",
+            "net.ipv4.a/b",
+            "net.inet.tcp.x-y_z",
+            "kernel.core_pattern",
+            "",
+            "[0]",
+        ];
+        for system in [System::Linux, System::FreeBsd, System::Solaris] {
+            for name in names {
+                let catalog = Catalog::of(system);
+                assert_eq!(is_found(catalog, system, name), find(catalog, system, name).is_ok(), "{name}");
+            }
+        }
+    }
 }

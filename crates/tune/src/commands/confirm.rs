@@ -109,7 +109,8 @@ fn would_revoke(context: &Context, entry: &Entry, undo: &Undo) -> Result<u8, Cli
         false => StepResult::NotReached,
     });
     let outcome = Outcome { transaction: None, state: entry.state, steps: results.collect(), failure: None };
-    let left_alone = if undo.overwrite_foreign { Vec::new() } else { conflicts };
+    let left_alone =
+        conflicts.into_iter().filter(|left| left.unreadable || !undo.overwrite_foreign).collect();
     let (plan, _) = backwards(entry, steps, outcome, left_alone);
     let report = PlanReport {
         with_diff: undo.diff,
@@ -120,10 +121,10 @@ fn would_revoke(context: &Context, entry: &Entry, undo: &Undo) -> Result<u8, Cli
     Ok(report.exit_status())
 }
 
-/// Returns the conflict where somebody else has changed a value since.
+/// Returns the conflict where somebody else has changed a value since, or it cannot be read.
 fn conflict(context: &Context, step: &Step) -> Option<Conflict> {
     step.effect.live()?;
-    tune_transaction::foreign(context.machine(), &step.effect)
+    tune_transaction::unlike(context.machine(), &step.effect)
 }
 
 /// Turns a trial that was taken back into the plan that did it, and its outcome.
