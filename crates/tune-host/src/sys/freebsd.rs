@@ -5,7 +5,7 @@
 //! writes four of the twelve types. So the type and the size are looked at first, and the rest is calls of our own.
 //! Only `CtlInfo::flags` keeps every bit of the kind word; `CtlFlags` drops some.
 
-// The one file that may: no safe interface reads and writes the bytes of a tunable.
+// No safe interface reads and writes the bytes of a tunable.
 #![allow(unsafe_code)]
 
 use std::io;
