@@ -19,6 +19,7 @@ pub mod outcome_lab;
 pub mod outcome_matrix;
 pub mod sandbox;
 pub mod settings_page;
+pub mod staged;
 pub mod sysctl_trees;
 pub mod terminal;
 pub mod trial;
