@@ -51,6 +51,32 @@ fn status_shows_a_fresh_host_and_who_decides() {
 }
 
 #[test]
+fn diagnose_reads_the_kernels_list_and_names_what_helps_there() {
+    let guest = guest_15();
+    let (ran, document) = document(&guest, &["diagnose"]);
+    assert_eq!((ran.code, &document["source"]), (0, &"net.inet.tcp.pcblist".into()));
+    let in_state = |state: &str| {
+        let states = document["states"].as_array().unwrap();
+        states.iter().find(|found| found["state"] == state).unwrap()["total"].as_u64().unwrap()
+    };
+    assert_eq!((in_state("FIN_WAIT_2"), in_state("CLOSE_WAIT"), in_state("LISTEN")), (5, 5, 3));
+    // No descriptor can be looked up there, and keepalive never probes in FIN_WAIT_2.
+    assert!(document["programs"].is_null());
+    let findings = document["findings"].as_array().unwrap();
+    let causes: Vec<_> = findings.iter().map(|finding| finding["cause"].as_str().unwrap()).collect();
+    assert!(!causes.contains(&"no-keepalive"), "{causes:?}");
+    assert_eq!(document["fin_wait_2"]["timeout"]["text"], "10min to 11min15s");
+    let held = document["fin_wait_2"]["held"].as_u64().unwrap();
+    let orphaned = document["fin_wait_2"]["orphaned"].as_u64().unwrap();
+    assert_eq!(held + orphaned, 5, "{document:#}");
+    assert!(document["limits"]["mbuf_clusters"]["limit"].is_u64(), "{document:#}");
+    guest.tune(&["diagnose"]).exits(0).says("timeout 10min to 11min15s").says("sockstat");
+    // Nobody there can be asked which process has a connection.
+    guest.tune(&["drop", "--pid", "1", "--dry-run"]).exits(1).says("cannot be told here");
+    guest.tune(&["drop", "--state", "fin-wait-2", "--dry-run"]).exits(0);
+}
+
+#[test]
 fn explain_names_the_line_that_decides_and_the_one_that_does_nothing() {
     let guest = guest_15();
     guest.put("/boot/loader.conf", "net.inet.tcp.finwait2_timeout=\"15000\"\n");

@@ -7,7 +7,7 @@ use tune_model::catalog::KernelType;
 use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files};
-use crate::sockets::{AbortError, NetworkNamespace, Receive, SocketHolders, SocketsError};
+use crate::sockets::{AbortError, ListRequest, NetworkNamespace, Receive, SocketHolders, SocketsError};
 use crate::sys;
 
 /// Why a tunable could not be read.
@@ -231,6 +231,18 @@ pub trait Host {
     fn ask_for_sockets(&self, request: &[u8], receive: &mut Receive<'_>) -> Result<(), SocketsError> {
         let _ = (request, receive);
         Err(SocketsError::Unsupported(NO_NETLINK.to_owned()))
+    }
+
+    /// As [`Host::ask_for_sockets`] with several requests for lists. They may be answered at the same time, each on a
+    /// thread of its own: a kernel spends its time on a list in whoever reads it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`SocketsError`]; the first.
+    fn ask_for_lists(&self, requests: Vec<ListRequest<'_>>) -> Result<(), SocketsError> {
+        requests.into_iter().try_for_each(|(request, mut receive)| {
+            self.ask_for_sockets(&request, &mut |datagram| receive(datagram))
+        })
     }
 
     /// Reads a file below `/proc/net`, in the scope looked at, and hands on its pieces until `receive` breaks.

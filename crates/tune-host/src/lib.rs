@@ -30,6 +30,9 @@ pub use interrupt::Interrupt;
 pub use keys::Keys;
 pub use live::{LiveHost, NamespaceError};
 pub use site::SiteLibrary;
-pub use sockets::{AbortError, NetworkNamespace, Receive, SocketHolder, SocketHolders, SocketsError};
+pub use sockets::{
+    AbortError, ListRequest, NetworkNamespace, Receive, ReceiveList, SocketHolder, SocketHolders,
+    SocketsError,
+};
 pub use solve::solve_scalar;
 pub use sysctl_name::sysctl_path;

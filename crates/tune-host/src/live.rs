@@ -7,7 +7,7 @@ use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files, RootedFiles, file_error, write_error};
 use crate::host::{Description, Host, Identity, Isolation, Machine, ReadError, Scope, WriteError};
-use crate::sockets::{AbortError, NetworkNamespace, Receive, SocketHolders, SocketsError};
+use crate::sockets::{AbortError, ListRequest, NetworkNamespace, Receive, SocketHolders, SocketsError};
 use crate::{replace, sys};
 
 /// The running system, or an offline image of one.
@@ -227,6 +227,11 @@ impl Host for LiveHost {
     fn ask_for_sockets(&self, request: &[u8], receive: &mut Receive<'_>) -> Result<(), SocketsError> {
         self.is_running()?;
         sys::ask_for_sockets(self.chosen(), request, receive)
+    }
+
+    fn ask_for_lists(&self, requests: Vec<ListRequest<'_>>) -> Result<(), SocketsError> {
+        self.is_running()?;
+        sys::ask_for_lists(self.chosen(), requests)
     }
 
     fn read_network_file(&self, name: &str, receive: &mut Receive<'_>) -> Result<(), SocketsError> {

@@ -104,3 +104,9 @@ pub struct NetworkNamespace {
 
 /// What takes raw answers of the kernel; it breaks when it has enough.
 pub type Receive<'a> = dyn FnMut(&[u8]) -> ControlFlow<()> + 'a;
+
+/// As [`Receive`], for one of several lists that are read at the same time; it breaks at the end of its list.
+pub type ReceiveList<'a> = dyn FnMut(&[u8]) -> ControlFlow<()> + Send + 'a;
+
+/// A request for a list, and what takes its answer.
+pub type ListRequest<'a> = (Vec<u8>, Box<ReceiveList<'a>>);

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use tune_host::{Host, SocketsError};
+use tune_host::{Host, ListRequest, SocketsError};
 
 use crate::bytes::Endian;
 use crate::connection::{Connection, Family};
 use crate::filter::{Filter, Match};
 use crate::freebsd::Read;
-use crate::inet_diag::{Families, ListReader, Progress, list_request};
+use crate::inet_diag::{Half, ListReader, Part, Progress, list_request};
 use crate::netstat::Netstat;
 use crate::owners::{Held, Owners, owners};
 use crate::state::StateSet;
@@ -127,7 +127,7 @@ pub enum CensusError {
 struct Reading<'a> {
     options: &'a Options,
     /// The inodes of the processes that are meant, in order; `None` where any process will do.
-    inodes: Option<Vec<u64>>,
+    inodes: Option<&'a [u64]>,
     tally: Tally,
     connections: Vec<Connection>,
     matched: u64,
@@ -135,13 +135,13 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(options: &'a Options, inodes: Option<Vec<u64>>) -> Self {
+    fn new(options: &'a Options, inodes: Option<&'a [u64]>) -> Self {
         Self { options, inodes, tally: Tally::default(), connections: Vec::new(), matched: 0, unknown_age: 0 }
     }
 
     /// Forgets everything: the list is read again.
     fn again(&mut self) {
-        *self = Self::new(self.options, self.inodes.take());
+        *self = Self::new(self.options, self.inodes);
     }
 
     fn add(&mut self, connection: Connection) {
@@ -152,8 +152,7 @@ impl<'a> Reading<'a> {
         let wanted = Wanted { holders: self.options.owners, fin_timeout: self.options.fin_timeout };
         self.tally.add(&connection, wanted);
         let Some((filter, most)) = &self.options.keep else { return };
-        let of_process =
-            || self.inodes.as_ref().is_none_or(|inodes| inodes.binary_search(&connection.inode).is_ok());
+        let of_process = || self.inodes.is_none_or(|inodes| inodes.binary_search(&connection.inode).is_ok());
         match filter.matches(&connection, self.options.fin_timeout) {
             Match::Yes if of_process() => {
                 self.matched += 1;
@@ -164,6 +163,16 @@ impl<'a> Reading<'a> {
             Match::UnknownAge if of_process() => self.unknown_age += 1,
             _ => {}
         }
+    }
+
+    /// Adds what was read elsewhere.
+    fn merge(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.matched += other.matched;
+        self.unknown_age += other.unknown_age;
+        let most = self.options.keep.as_ref().map_or(0, |(_, most)| *most);
+        self.connections.extend(other.connections);
+        self.connections.truncate(most);
     }
 
     fn census(mut self, host: &dyn Host, source: Source, inexact: bool) -> Census {
@@ -187,7 +196,8 @@ impl<'a> Reading<'a> {
 ///
 /// Any [`CensusError`]; where the host has none of the ways, [`SocketsError::Unsupported`].
 pub fn take(host: &dyn Host, options: &Options) -> Result<Census, CensusError> {
-    let mut reading = Reading::new(options, inodes(host, options));
+    let inodes = inodes(host, options);
+    let mut reading = Reading::new(options, inodes.as_deref());
     let mut why = None;
     for way in [read_inet_diag, read_proc_net, read_freebsd] {
         match way(host, &mut reading) {
@@ -266,14 +276,19 @@ fn read_inet_diag(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source,
     }
 }
 
-/// Reads both families in one list, or, from a kernel that does not take that request, in two.
+/// Reads both families in two halves at once, or in one list, or, from a kernel that does not take such requests, each
+/// in a list of its own.
 fn read_families(host: &dyn Host, reading: &mut Reading<'_>) -> Result<Progress, CensusError> {
-    match read_list(host, Families::Both, reading)? {
-        Progress::Failed(_) => reading.again(),
-        end => return judged(end),
+    const WAYS: [&[Part]; 2] = [&[Part::Half(Half::One), Part::Half(Half::Other)], &[Part::Both]];
+    let one_at_a_time = std::thread::available_parallelism().is_ok_and(|threads| threads.get() == 1);
+    for parts in &WAYS[usize::from(one_at_a_time)..] {
+        match read_lists(host, parts, reading)? {
+            Progress::Failed(_) => reading.again(),
+            end => return judged(end),
+        }
     }
-    let v4 = judged(read_list(host, Families::One(Family::Ipv4), reading)?)?;
-    let v6 = match judged(read_list(host, Families::One(Family::Ipv6), reading)?) {
+    let v4 = judged(read_lists(host, &[Part::One(Family::Ipv4)], reading)?)?;
+    let v6 = match judged(read_lists(host, &[Part::One(Family::Ipv6)], reading)?) {
         // There is no IPv6.
         Err(CensusError::Sockets(SocketsError::Unsupported(_))) => Progress::Complete,
         end => end?,
@@ -281,19 +296,40 @@ fn read_families(host: &dyn Host, reading: &mut Reading<'_>) -> Result<Progress,
     Ok(if v4 == Progress::Complete { v6 } else { v4 })
 }
 
-fn read_list(
-    host: &dyn Host,
-    families: Families,
-    reading: &mut Reading<'_>,
-) -> Result<Progress, CensusError> {
-    let options = reading.options;
-    let request = list_request(families, options.states, options.idle_times, Endian::NATIVE);
-    let mut list = ListReader::new(Endian::NATIVE);
-    let mut end = Progress::More;
-    host.ask_for_sockets(&request, &mut |datagram| -> ControlFlow<()> {
-        list.feed(datagram, |connection| reading.add(connection), &mut end)
-    })?;
-    Ok(end)
+/// A list that is being read.
+struct List<'a> {
+    reader: ListReader,
+    end: Progress,
+    reading: Reading<'a>,
+}
+
+impl List<'_> {
+    fn feed(&mut self, datagram: &[u8]) -> ControlFlow<()> {
+        self.end = self.reader.read(datagram, |connection| self.reading.add(connection));
+        if self.end == Progress::More { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+/// Reads lists, and returns how the first ended that failed, or else was interrupted.
+fn read_lists(host: &dyn Host, parts: &[Part], reading: &mut Reading<'_>) -> Result<Progress, CensusError> {
+    let (options, inodes) = (reading.options, reading.inodes);
+    let start = |_: &Part| List {
+        reader: ListReader::new(Endian::NATIVE),
+        end: Progress::More,
+        reading: Reading::new(options, inodes),
+    };
+    let mut lists: Vec<_> = parts.iter().map(start).collect();
+    let request = |(part, list): (&Part, _)| -> ListRequest<'_> {
+        let list: &mut List<'_> = list;
+        let request = list_request(*part, options.states, options.idle_times, Endian::NATIVE);
+        (request, Box::new(|datagram| list.feed(datagram)))
+    };
+    host.ask_for_lists(parts.iter().zip(&mut lists).map(request).collect())?;
+    let ends = || lists.iter().map(|list| list.end);
+    let failed = ends().find(|end| !matches!(end, Progress::Complete | Progress::Interrupted));
+    let end = failed.or_else(|| ends().find(|end| *end != Progress::Complete));
+    lists.into_iter().for_each(|list| reading.merge(list.reading));
+    Ok(end.unwrap_or(Progress::Complete))
 }
 
 fn judged(end: Progress) -> Result<Progress, CensusError> {
@@ -302,5 +338,203 @@ fn judged(end: Progress) -> Result<Progress, CensusError> {
         Progress::Malformed => Err(CensusError::Malformed("a message is cut off".to_owned())),
         Progress::More => Err(CensusError::Malformed("it has no end".to_owned())),
         end => Ok(end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use tune_host::{FakeHost, FakeSockets};
+
+    use super::*;
+    use crate::connection::Cookie;
+    use crate::connection::tests::example;
+    use crate::fake::FakeKernel;
+    use crate::state::TcpState;
+
+    fn numbered(number: u32) -> Connection {
+        Connection {
+            inode: number.into(),
+            cookie: Some(Cookie([number, 0])),
+            family: if number.is_multiple_of(2) { Family::Ipv4 } else { Family::Ipv6 },
+            local: if number.is_multiple_of(2) { "127.0.0.1:80" } else { "[::1]:80" }.parse().unwrap(),
+            remote: (
+                if number.is_multiple_of(2) { "192.0.2.1" } else { "2001:db8::1" }
+                    .parse::<std::net::IpAddr>()
+                    .unwrap(),
+                u16::try_from(32_768 + 200 * number).unwrap(),
+            )
+                .into(),
+            idle: Some(Duration::from_secs(number.into())),
+            ..example()
+        }
+    }
+
+    fn hundred() -> Vec<Connection> {
+        (1..=100).map(numbered).collect()
+    }
+
+    fn everything() -> Options {
+        Options::listing(format!("state={}", StateSet::ALL).parse().unwrap(), usize::MAX)
+    }
+
+    fn host(sockets: impl FakeSockets + 'static) -> FakeHost {
+        FakeHost::new().with_sockets(Rc::new(sockets))
+    }
+
+    fn has_hundred(census: &Census, source: Source) {
+        assert_eq!((census.source, census.tally.counts.total(), census.matched), (source, 100, 100));
+        for family in Family::ALL {
+            assert_eq!(census.tally.counts.of(TcpState::FinWait2, family), 50);
+        }
+        let mut inodes: Vec<_> = census.connections.iter().map(|connection| connection.inode).collect();
+        inodes.sort_unstable();
+        assert_eq!(inodes, (1..=100).collect::<Vec<_>>());
+    }
+
+    /// A kernel that answers some requests with an error, and some lists as interrupted.
+    #[derive(Debug)]
+    struct Moody {
+        kernel: FakeKernel,
+        refuses: fn(&[u8]) -> bool,
+        /// How many lists are still interrupted, or lost in part.
+        interrupted: Cell<u32>,
+        lost: Cell<u32>,
+    }
+
+    impl Moody {
+        fn new() -> Self {
+            let kernel = FakeKernel::new(hundred());
+            Self { kernel, refuses: |_| false, interrupted: Cell::new(0), lost: Cell::new(0) }
+        }
+    }
+
+    fn counts_down(left: &Cell<u32>) -> bool {
+        left.replace(left.get().saturating_sub(1)) > 0
+    }
+
+    impl FakeSockets for Moody {
+        fn answer(&self, request: &[u8]) -> Result<Vec<Vec<u8>>, SocketsError> {
+            if (self.refuses)(request) {
+                let number = (-22_i32).to_ne_bytes();
+                return Ok(vec![crate::netlink::message(Endian::NATIVE, 2, 0, 1, &number)]);
+            }
+            if counts_down(&self.lost) {
+                return Err(SocketsError::Overrun);
+            }
+            let mut datagrams = self.kernel.answer(request)?;
+            if counts_down(&self.interrupted) {
+                // The flag of the first message.
+                let flags = Endian::NATIVE.u16(&datagrams[0], 6).unwrap() | 0x10;
+                datagrams[0][6..8].copy_from_slice(&Endian::NATIVE.put_u16(flags));
+            }
+            Ok(datagrams)
+        }
+    }
+
+    const fn is_program(request: &[u8]) -> bool {
+        request.len() > 76
+    }
+
+    #[test]
+    fn a_kernel_is_asked_in_the_way_that_it_takes() {
+        let ways: [fn(&[u8]) -> bool; 3] = [|_| false, is_program, |request| request[4] == 18];
+        for refuses in ways {
+            let census = take(&host(Moody { refuses, ..Moody::new() }), &everything()).unwrap();
+            has_hundred(&census, Source::InetDiag);
+            assert!(!census.inexact);
+        }
+        let error = take(&host(Moody { refuses: |_| true, ..Moody::new() }), &everything()).unwrap_err();
+        let says = "this system does not list its connections: its kernel does not know the request";
+        assert_eq!(error.to_string(), says);
+    }
+
+    #[test]
+    fn a_list_that_changes_or_is_lost_is_read_again() {
+        for (interrupted, lost, inexact) in [(1, 0, false), (0, 1, false), (1000, 0, true)] {
+            let (interrupted, lost) = (Cell::new(interrupted), Cell::new(lost));
+            let census = take(&host(Moody { interrupted, lost, ..Moody::new() }), &everything()).unwrap();
+            has_hundred(&census, Source::InetDiag);
+            assert_eq!(census.inexact, inexact);
+        }
+        let lost = Cell::new(1000);
+        let error = take(&host(Moody { lost, ..Moody::new() }), &everything()).unwrap_err();
+        assert_eq!(error, CensusError::Sockets(SocketsError::Overrun));
+    }
+
+    /// A kernel that has texts, or structures, and nothing else.
+    #[derive(Debug)]
+    struct Old(&'static str);
+
+    fn fixture(name: &str) -> Option<Vec<u8>> {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        std::fs::read(path).ok()
+    }
+
+    fn hex(name: &str) -> Option<Vec<u8>> {
+        let digits: Vec<u8> = fixture(name)?.into_iter().filter(u8::is_ascii_hexdigit).collect();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        digits.chunks(2).map(byte).collect()
+    }
+
+    impl FakeSockets for Old {
+        fn network_file(&self, name: &str) -> Option<Vec<u8>> {
+            (self.0 == "linux").then(|| fixture(&format!("linux/proc-net-{name}.txt"))).flatten()
+        }
+
+        fn structure(&self, name: &str) -> Option<Vec<u8>> {
+            match (self.0, name) {
+                ("freebsd" | "other", crate::freebsd::STATES) => hex("freebsd-15/tcp.states.hex"),
+                ("freebsd", crate::freebsd::PCBLIST) => hex("freebsd-15/pcblist.hex"),
+                ("other", crate::freebsd::PCBLIST) => Some(vec![0; 4096]),
+                _ => None,
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")] // As the machines were that these were recorded on.
+    fn older_and_other_systems_have_other_ways() {
+        for (system, source, fin_wait_2, held) in [
+            ("linux", Source::ProcNet, 8, 4),
+            ("freebsd", Source::PcbList, 5, 2),
+            ("other", Source::States, 5, 0),
+        ] {
+            let census = take(&host(Old(system)), &Options::naming_owners(StateSet::ALL)).unwrap();
+            assert_eq!(census.source, source);
+            assert_eq!(census.tally.counts.of_state(TcpState::FinWait2), fin_wait_2, "{system}");
+            assert_eq!(census.tally.holdings(TcpState::FinWait2).held(), held, "{system}");
+            assert_eq!(census.owners, None);
+        }
+        assert!(take(&host(Old("none")), &everything()).is_err());
+    }
+
+    #[test]
+    fn no_more_are_kept_than_wanted_and_only_those_of_the_process() {
+        let kernel = || FakeKernel::new(hundred()).with_holder(7, "a", &[1, 2, 3]).with_holder(8, "b", &[4]);
+        for (filter, most, kept, matched) in [
+            ("held", 10, 10, 100),
+            ("held pid=7", 10, 3, 3),
+            ("held pid=7 pid=8", 2, 2, 4),
+            ("held pid=9", 10, 0, 0),
+            ("older-than=91s", 100, 10, 10),
+        ] {
+            let options = Options::listing(filter.parse().unwrap(), most);
+            let census = take(&host(kernel()), &options).unwrap();
+            assert_eq!((census.connections.len(), census.matched), (kept, matched), "{filter}");
+        }
+    }
+
+    #[test]
+    fn netstat_tells_states_and_no_holders() {
+        let text = String::from_utf8(fixture("illumos/netstat-an-inet.txt").unwrap()).unwrap();
+        let options = Options::counting(StateSet::HALF_CLOSED);
+        let census = of_netstat(&FakeHost::new(), &[&text], &options).unwrap();
+        assert_eq!((census.source, census.tally.counts.total()), (Source::Netstat, 3));
+        assert_eq!(census.tally.holdings(TcpState::FinWait2).unknown, 2);
+        assert!(of_netstat(&FakeHost::new(), &["netstat: usage\n"], &options).is_err());
     }
 }

@@ -3,12 +3,13 @@
 //! Source: include/uapi/linux/inet_diag.h, include/uapi/linux/tcp.h `tcp_info`; sock_diag(7).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::bytes::{Endian, array};
 use crate::connection::{Connection, Cookie, Family, Holding, Orphan, Timer, TimerKind};
-use crate::netlink::{ACKNOWLEDGE, Attributes, DONE, DUMP, HEADER, Message, Messages, REQUEST, message};
+use crate::netlink::{
+    ACKNOWLEDGE, Attributes, DONE, DUMP, HEADER, Message, Messages, REQUEST, attribute, message,
+};
 use crate::state::{StateSet, TcpState};
 
 /// The message types.
@@ -24,6 +25,8 @@ const IPPROTO_TCP: u8 = 6;
 const INFO: u16 = 2;
 /// The bit that asks for it.
 const WANT_INFO: u8 = 1 << (INFO - 1);
+/// The attribute of a request that is a program to choose sockets by.
+const BYTECODE: u16 = 1;
 
 /// How long the fixed part of an answer is.
 const FIXED: usize = 72;
@@ -33,28 +36,76 @@ const NO_COOKIE: Cookie = Cookie([u32::MAX; 2]);
 /// Every request of ours has this number: each has a socket of its own, to which nothing else is answered.
 const SEQUENCE: u32 = 1;
 
-/// Which families a list is to have.
+/// What a list is to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Families {
-    /// Both at once, in the older form of the request: the kernel goes through its table of connections once, which is
-    /// what takes the time where the table is large.
+pub enum Part {
+    /// Both families at once, in the older form of the request: the kernel goes through its table of connections once,
+    /// which is what takes the time where the table is large.
     Both,
-    /// One.
+    /// Of both families one half or the other.
+    Half(Half),
+    /// One family.
     One(Family),
+}
+
+/// A half of all connections, by their ports: in one half exactly one of both ports is at [`MIDDLE`] or above.
+///
+/// Of a server's connections as of a client's, one side has a port that its kernel gave it, and that is as likely below
+/// the middle as not. Whatever the ports are, each connection is in one half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// One of the ports is above the middle, the other is not.
+    One,
+    /// Both are, or neither is.
+    Other,
+}
+
+/// The middle of the ports that Linux gives out where nothing else is set: 32768 to 60999.
+pub const MIDDLE: u16 = 46_884;
+
+/// Makes the program for the kernel that takes a half. Source: include/uapi/linux/inet_diag.h `inet_diag_bc_op`: a code,
+/// how far to go on when it is true, and when it is not; the port to compare with is in the step behind.
+fn program(half: Half, endian: Endian) -> Vec<u8> {
+    const JUMP: u8 = 1;
+    const LOCAL_FROM: u8 = 2;
+    const REMOTE_FROM: u8 = 4;
+    const REMOTE_UP_TO: u8 = 5;
+    let (from, up_to) = ((REMOTE_FROM, MIDDLE), (REMOTE_UP_TO, MIDDLE - 1));
+    let (if_local, if_not) = match half {
+        Half::One => (up_to, from),
+        Half::Other => (from, up_to),
+    };
+    let step = |code: u8, yes: u8, no: u16| [&[code, yes][..], &endian.put_u16(no)].concat();
+    // To go on to 4 bytes behind the end, which is at 28, is to refuse.
+    [
+        step(LOCAL_FROM, 8, 20),
+        step(0, 0, MIDDLE),
+        step(if_local.0, 8, 24),
+        step(0, 0, if_local.1),
+        step(JUMP, 4, 12),
+        step(if_not.0, 8, 12),
+        step(0, 0, if_not.1),
+    ]
+    .concat()
 }
 
 /// Makes the request for the list of all sockets in some states, with their idle times or without.
 #[must_use]
-pub fn list_request(families: Families, states: StateSet, idle_times: bool, endian: Endian) -> Vec<u8> {
+pub fn list_request(part: Part, of: StateSet, idle_times: bool, endian: Endian) -> Vec<u8> {
     let info = if idle_times { WANT_INFO } else { 0 };
-    let states = endian.put_u32(kernel_states(states));
-    let (kind, content) = match families {
+    let states = endian.put_u32(kernel_states(of));
+    let (kind, content) = match part {
         // struct inet_diag_req: family, lengths of addresses, extensions, id, states, a cache
-        Families::Both => {
+        Part::Both => {
             (TCPDIAG_GETSOCK, [&[0, 0, 0, info][..], &any_socket(endian), &states, &[0; 4]].concat())
         }
+        Part::Half(half) => {
+            let whole = list_request(Part::Both, of, idle_times, endian).split_off(HEADER);
+            let program = attribute(endian, BYTECODE, &program(half, endian));
+            (TCPDIAG_GETSOCK, [whole, program].concat())
+        }
         // struct inet_diag_req_v2: family, protocol, extensions, padding, states, id
-        Families::One(family) => (
+        Part::One(family) => (
             SOCK_DIAG_BY_FAMILY,
             [&[family_number(family), IPPROTO_TCP, info, 0][..], &states, &any_socket(endian)].concat(),
         ),
@@ -229,9 +280,7 @@ pub fn encode(connection: &Connection, endian: Endian) -> Vec<u8> {
         for at in LAST {
             info[at..at + 4].copy_from_slice(&endian.put_u32(number(idle)));
         }
-        bytes.extend(endian.put_u16(108));
-        bytes.extend(endian.put_u16(INFO));
-        bytes.extend(info);
+        bytes.extend(attribute(endian, INFO, &info));
     }
     bytes
 }
@@ -281,6 +330,7 @@ pub(crate) struct Asked {
     pub(crate) idle_times: bool,
     /// Which one socket is meant, where it is one.
     pub(crate) one: Option<(Vec<u8>, Cookie)>,
+    half: Option<Half>,
 }
 
 impl Asked {
@@ -300,12 +350,19 @@ impl Asked {
             states: endian.u32(content, states_at)?,
             idle_times: content[info_at] & WANT_INFO != 0,
             one: (flags & DUMP == 0).then_some((id, cookie)),
+            half: [Half::One, Half::Other]
+                .into_iter()
+                .find(|half| content.ends_with(&program(*half, endian))),
         })
     }
 
     pub(crate) fn lists(&self, connection: &Connection) -> bool {
         let states = self.states & (1 << kernel_state(connection.state)) != 0;
-        states && self.family.is_none_or(|family| family == connection.family)
+        let above = [connection.local, connection.remote].map(|end| end.port() >= MIDDLE);
+        let half = if above[0] == above[1] { Half::Other } else { Half::One };
+        states
+            && self.family.is_none_or(|family| family == connection.family)
+            && self.half.is_none_or(|wanted| wanted == half)
     }
 
     pub(crate) fn answer(&self, connection: &Connection) -> Vec<u8> {
@@ -399,16 +456,5 @@ impl ListReader {
             }
         }
         Progress::More
-    }
-
-    /// As [`ListReader::read`], telling whether more is wanted.
-    pub(crate) fn feed(
-        &mut self,
-        datagram: &[u8],
-        each: impl FnMut(Connection),
-        end: &mut Progress,
-    ) -> ControlFlow<()> {
-        *end = self.read(datagram, each);
-        if *end == Progress::More { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }

@@ -129,6 +129,12 @@ const fn aligned(length: usize) -> usize {
     length.saturating_add(3) & !3
 }
 
+/// Makes an attribute whose content needs no filling up.
+pub(crate) fn attribute(endian: Endian, kind: u16, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(ATTRIBUTE + content.len()).unwrap_or(u16::MAX);
+    [&endian.put_u16(length)[..], &endian.put_u16(kind), content].concat()
+}
+
 /// Makes a message.
 pub(crate) fn message(endian: Endian, kind: u16, flags: u16, sequence: u32, content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + content.len()).unwrap_or(u32::MAX);

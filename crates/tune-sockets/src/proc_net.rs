@@ -89,6 +89,9 @@ impl Lines {
     }
 
     fn line(&mut self, line: &[u8], each: &mut impl FnMut(Connection)) -> bool {
+        if line.len() > LONGEST_LINE {
+            return false;
+        }
         if !std::mem::replace(&mut self.headed, true) {
             return line.trim_ascii_start().starts_with(b"sl");
         }

@@ -53,6 +53,12 @@ impl Counts {
         self.by_family[state as usize][family as usize] += many;
     }
 
+    fn merge(&mut self, other: &Self) {
+        let theirs = other.by_family.iter().flatten().chain(&other.unknown);
+        let mine = self.by_family.iter_mut().flatten().chain(&mut self.unknown);
+        mine.zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
+    }
+
     pub(crate) const fn add_unknown(&mut self, state: TcpState, many: u64) {
         self.unknown[state as usize] = self.unknown[state as usize].saturating_add(many);
     }
@@ -94,6 +100,15 @@ impl Holdings {
         self.orphaned() + self.held() + self.unaccepted + self.unknown
     }
 
+    const fn merge(&mut self, other: Self) {
+        self.minisocks += other.minisocks;
+        self.full_sockets += other.full_sockets;
+        self.held_without_timer += other.held_without_timer;
+        self.held_with_timer += other.held_with_timer;
+        self.unaccepted += other.unaccepted;
+        self.unknown += other.unknown;
+    }
+
     fn add(&mut self, connection: &Connection) {
         let idle = connection.timer.is_none_or(|timer| timer.kind == TimerKind::Off);
         *match connection.holding {
@@ -127,6 +142,12 @@ impl TimeLeft {
         Duration::from_secs(60),
         Duration::from_secs(120),
     ];
+
+    fn merge(&mut self, other: &Self) {
+        self.within.iter_mut().zip(other.within).for_each(|(mine, theirs)| *mine += theirs);
+        self.longer += other.longer;
+        self.unknown += other.unknown;
+    }
 
     fn add(&mut self, left: Option<Duration>) {
         let bound = |left: Duration| Self::BOUNDS.iter().position(|bound| left <= *bound);
@@ -162,6 +183,13 @@ impl Share {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.fin_wait_2() + self.close_wait
+    }
+
+    const fn merge(&mut self, other: Self) {
+        self.orphaned += other.orphaned;
+        self.held += other.held;
+        self.unknown += other.unknown;
+        self.close_wait += other.close_wait;
     }
 
     fn add(&mut self, connection: &Connection) {
@@ -284,6 +312,39 @@ impl Tally {
         self.peers.len()
     }
 
+    /// Adds what was counted elsewhere.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.counts.merge(&other.counts);
+        for (mine, theirs) in self.holdings.iter_mut().zip(other.holdings) {
+            mine.merge(theirs);
+        }
+        self.time_left.merge(&other.time_left);
+        for (port, share) in other.ports {
+            self.ports.entry(port).or_default().merge(share);
+        }
+        self.other_peers.merge(other.other_peers);
+        self.merge_peers(other.peers);
+        self.listening.extend(other.listening);
+        let room = MOST_HELD.saturating_sub(self.held.len());
+        self.held_beyond += other.held_beyond + other.held.len().saturating_sub(room) as u64;
+        self.held.extend(other.held.into_iter().take(room));
+    }
+
+    fn merge_peers(&mut self, other: HashMap<IpAddr, Share>) {
+        if self.peers.is_empty() {
+            self.peers = other;
+            return;
+        }
+        for (peer, share) in other {
+            let full = self.peers.len() >= MOST_PEERS;
+            match self.peers.get_mut(&peer) {
+                Some(mine) => mine.merge(share),
+                None if full => self.other_peers.merge(share),
+                None => drop(self.peers.insert(peer, share)),
+            }
+        }
+    }
+
     pub(crate) fn take_held(&mut self) -> Vec<HeldSocket> {
         std::mem::take(&mut self.held)
     }
@@ -327,6 +388,47 @@ mod tests {
         assert_eq!(tally.time_left.within, [0, 0, 1, 0, 0]);
         assert_eq!(tally.listening, [80].into());
         assert_eq!(tally.take_held().len(), 2);
+    }
+
+    #[test]
+    fn counts_of_two_halves_add_up_to_those_of_the_whole() {
+        let states = [TcpState::FinWait2, TcpState::CloseWait, TcpState::Listen, TcpState::FinWait1];
+        let holdings = [
+            Holding::Held,
+            Holding::Orphaned(Orphan::Minisock),
+            Holding::Orphaned(Orphan::FullSocket),
+            Holding::Unaccepted,
+            Holding::Unknown,
+        ];
+        let all: Vec<_> = (0..200_u16)
+            .map(|number| Connection {
+                state: states[usize::from(number) % states.len()],
+                holding: holdings[usize::from(number) % holdings.len()],
+                local: ([127, 0, 0, 1], number % 7).into(),
+                remote: ([192, 0, 2, u8::try_from(number % 30).unwrap_or(0)], number).into(),
+                inode: number.into(),
+                timer: Some(Timer {
+                    kind: TimerKind::TimeWait,
+                    left: Duration::from_secs(u64::from(number)),
+                }),
+                ..example()
+            })
+            .collect();
+        let wanted = Wanted { holders: true, fin_timeout: None };
+        let count = |connections: &[Connection]| {
+            let mut tally = Tally::default();
+            connections.iter().for_each(|connection| tally.add(connection, wanted));
+            tally
+        };
+        let whole = count(&all);
+        for cut in [0, 1, 77, 200] {
+            let mut halves = count(&all[..cut]);
+            halves.merge(count(&all[cut..]));
+            assert_eq!((halves.counts, halves.holdings), (whole.counts, whole.holdings));
+            assert_eq!((halves.time_left, &halves.listening), (whole.time_left, &whole.listening));
+            assert_eq!((&halves.ports, &halves.peers), (&whole.ports, &whole.peers));
+            assert_eq!(halves.held, whole.held);
+        }
     }
 
     #[test]

@@ -179,11 +179,11 @@ fn a_machine_with_the_other_order_of_bytes_reads_the_same() {
 #[test]
 fn requests_are_those_that_a_kernel_takes() {
     let states = StateSet::of(&[TcpState::FinWait2]);
-    let both = inet_diag::list_request(inet_diag::Families::Both, states, false, Endian::Little);
+    let both = inet_diag::list_request(inet_diag::Part::Both, states, false, Endian::Little);
     assert_eq!((both.len(), both[4], both[6..8].to_vec()), (76, 18, vec![1, 3]));
     // Behind the header, the family and the id.
     assert_eq!(both[16 + 4 + 48..16 + 4 + 52], 32_u32.to_le_bytes());
-    let one = inet_diag::list_request(inet_diag::Families::One(Family::Ipv6), states, true, Endian::Little);
+    let one = inet_diag::list_request(inet_diag::Part::One(Family::Ipv6), states, true, Endian::Little);
     assert_eq!((one.len(), one[4], one[16..20].to_vec()), (72, 20, vec![10, 6, 2, 0]));
     assert_eq!(one[20..24], 32_u32.to_le_bytes());
     let orphan = &inet_diag("linux/inet_diag-tcp4-finwait2.bin")[0];

@@ -50,7 +50,14 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 fn commands_in_the_documents_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut found = 0;
-    for name in ["README.md", "docs/guide.md", "docs/profiles.md", "docs/linux.md", "CONTRIBUTING.md"] {
+    for name in [
+        "README.md",
+        "docs/guide.md",
+        "docs/profiles.md",
+        "docs/linux.md",
+        "docs/diagnose.md",
+        "CONTRIBUTING.md",
+    ] {
         for words in commands(&std::fs::read_to_string(root.join(name)).unwrap()) {
             let parsed = Cli::try_parse_from(&words);
             assert!(parsed.is_ok(), "{name}: {words:?}: {}", parsed.unwrap_err());

@@ -30,7 +30,7 @@ pub const ALL: &[(u8, &str)] = &[
     ),
     (
         OPERATOR_NEEDED,
-        "Something was changed and not all could be put back, or a rollback left what somebody else has changed since.",
+        "Something was changed and not all could be put back, a rollback left what somebody else has changed since, or not all connections could be dropped.",
     ),
     (USAGE, "The command line is wrong."),
     (BAD_DATA, "A profile is wrong."),

@@ -159,6 +159,12 @@ fn write_error(name: &str, value: &str, refusal: Refusal) -> WriteError {
     }
 }
 
+/// Reads pairs of hexadecimal digits, whatever stands between them.
+fn bytes(text: &str) -> Vec<u8> {
+    let digits: Vec<_> = text.chars().filter_map(|char| char.to_digit(16)).collect();
+    digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair[0] << 4 | pair[1]).ok()).collect()
+}
+
 impl Host for FakeFreeBsd {
     fn files(&self) -> &dyn Files {
         self.files.files()
@@ -204,6 +210,16 @@ impl Host for FakeFreeBsd {
     fn read_tunables(&self, names: &[&str]) -> Vec<Result<String, ReadError>> {
         self.refresh();
         names.iter().map(|name| self.read(name)).collect()
+    }
+
+    fn read_structure(&self, name: &str) -> Result<Vec<u8>, ReadError> {
+        // What a kernel of 15.0 answered while a test had connections open.
+        const PCBLIST: &str =
+            include_str!("../../../crates/tune-sockets/tests/fixtures/freebsd-15/pcblist.hex");
+        match name {
+            "net.inet.tcp.pcblist" => Ok(bytes(PCBLIST)),
+            _ => Err(ReadError::Missing(name.to_owned())),
+        }
     }
 
     fn describe_tunables(&self, names: &[&str]) -> Vec<Option<Description>> {

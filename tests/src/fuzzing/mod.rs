@@ -9,6 +9,7 @@ mod freebsd;
 mod host;
 mod linux;
 mod model;
+mod sockets;
 mod state;
 
 pub use freebsd::{
@@ -16,13 +17,14 @@ pub use freebsd::{
 };
 pub use linux::{kernel_command_line, modules, proc_text, sysctl_line_taken_over, sysctl_tree_linux};
 pub use model::{claims, names, one_off, profile, quantities};
+pub use sockets::{sockets_filter, sockets_freebsd, sockets_inet_diag, sockets_netstat, sockets_proc_net};
 pub use state::{history, journal};
 
 /// A function for bytes that others wrote.
 pub type Body = fn(&[u8]);
 
 /// Every one of them, by the name of its fuzzer and of its seeds.
-pub const BODIES: [(&str, Body); 17] = [
+pub const BODIES: [(&str, Body); 22] = [
     ("profile", profile),
     ("one_off", one_off),
     ("names", names),
@@ -40,6 +42,11 @@ pub const BODIES: [(&str, Body); 17] = [
     ("freebsd_rc_conf", freebsd_rc_conf),
     ("freebsd_block", freebsd_block),
     ("freebsd_kernel_text", freebsd_kernel_text),
+    ("sockets_inet_diag", sockets_inet_diag),
+    ("sockets_proc_net", sockets_proc_net),
+    ("sockets_freebsd", sockets_freebsd),
+    ("sockets_netstat", sockets_netstat),
+    ("sockets_filter", sockets_filter),
 ];
 
 /// How many lines a content has, one without an end included.

@@ -6,6 +6,7 @@
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
 use rustix::io::Errno;
@@ -19,21 +20,51 @@ const LINK: usize = 32;
 /// How links to sockets begin.
 const SOCKET: &[u8] = b"socket:[";
 
+/// How many threads look at processes.
+const MOST_THREADS: usize = 4;
+
 pub(crate) fn socket_holders(only: Option<&[i32]>, wanted: &(dyn Fn(u64) -> bool + Sync)) -> SocketHolders {
-    let mut found = SocketHolders::default();
-    let mut look = |pid: i32| match sockets_of(pid, wanted) {
+    let pids = only.map_or_else(all_processes, <[i32]>::to_vec);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let next = AtomicUsize::new(0);
+    let look = || {
+        let mut found = SocketHolders::default();
+        while let Some(pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
+            look_into(*pid, wanted, &mut found);
+        }
+        found
+    };
+    let mut found = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(pids.len())).map(|_| scope.spawn(look)).collect();
+        let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        others.into_iter().map(joined).fold(look(), together)
+    });
+    found.holders.sort_unstable_by_key(|holder| holder.pid);
+    found
+}
+
+fn together(mut one: SocketHolders, other: SocketHolders) -> SocketHolders {
+    one.holders.extend(other.holders);
+    one.unreadable += other.unreadable;
+    one
+}
+
+fn look_into(pid: i32, wanted: &(dyn Fn(u64) -> bool + Sync), found: &mut SocketHolders) {
+    match sockets_of(pid, wanted) {
         Ok(sockets) if sockets.is_empty() => {}
         Ok(sockets) => found.holders.push(described(pid, sockets)),
         Err(Errno::ACCESS | Errno::PERM) => found.unreadable += 1,
         // It has ended meanwhile.
         Err(_) => {}
-    };
-    match only {
-        Some(pids) => pids.iter().copied().for_each(look),
-        None => each_process(&mut look),
     }
-    found.holders.sort_unstable_by_key(|holder| holder.pid);
-    found
+}
+
+fn all_processes() -> Vec<i32> {
+    let mut pids = Vec::new();
+    each_process(&mut |pid| pids.push(pid));
+    pids
 }
 
 /// Calls for each process. Its threads share its descriptors.

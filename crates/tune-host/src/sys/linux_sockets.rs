@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::linux::within;
 use crate::files::plain;
 use crate::host::ReadError;
 use crate::live::NamespaceError;
-use crate::sockets::{AbortError, Receive, SocketsError};
+use crate::sockets::{AbortError, ListRequest, Receive, SocketsError};
 
 /// How much the kernel may be ahead of us.
 const RECEIVE_BUFFER: usize = 1 << 20;
@@ -84,11 +85,38 @@ pub(crate) fn ask_for_sockets(
     request: &[u8],
     receive: &mut Receive<'_>,
 ) -> Result<(), SocketsError> {
-    if !is_of_type(request, &QUESTIONS) {
-        return Err(SocketsError::Unsupported("the request would do more than ask".to_owned()));
-    }
+    only_asks(request)?;
     let socket = open(namespace)?;
     exchange(&socket, request, receive).map_err(sockets_error)
+}
+
+fn only_asks(request: &[u8]) -> Result<(), SocketsError> {
+    if is_of_type(request, &QUESTIONS) {
+        return Ok(());
+    }
+    Err(SocketsError::Unsupported("the request would do more than ask".to_owned()))
+}
+
+/// Reads the first list here and each other one on a thread of its own.
+pub(crate) fn ask_for_lists(
+    namespace: Option<&Namespace>,
+    requests: Vec<ListRequest<'_>>,
+) -> Result<(), SocketsError> {
+    requests.iter().try_for_each(|(request, _)| only_asks(request))?;
+    let sockets: Vec<_> = requests.iter().map(|_| open(namespace)).collect::<Result<_, _>>()?;
+    let read = |(socket, (request, mut receive)): (OwnedFd, ListRequest<'_>)| {
+        exchange(&socket, &request, &mut *receive).map_err(sockets_error)
+    };
+    let mut lists = sockets.into_iter().zip(requests);
+    let Some(first) = lists.next() else { return Ok(()) };
+    std::thread::scope(|threads| {
+        let others: Vec<_> = lists.map(|list| threads.spawn(move || read(list))).collect();
+        let first = read(first);
+        let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        others.into_iter().map(joined).fold(first, Result::and)
+    })
 }
 
 fn exchange(socket: &OwnedFd, request: &[u8], receive: &mut Receive<'_>) -> Result<(), Errno> {
@@ -122,7 +150,7 @@ pub(crate) fn abort_connection(namespace: Option<&Namespace>, request: &[u8]) ->
     let asked = exchange(&socket, request, &mut |datagram| {
         let is_answer = is_of_type(datagram, &[NLMSG_ERROR]);
         answer = number_at(datagram, ERROR_AT).filter(|_| is_answer).map(i32::from_ne_bytes);
-        answer.map_or(std::ops::ControlFlow::Continue(()), |_| std::ops::ControlFlow::Break(()))
+        answer.map_or(ControlFlow::Continue(()), |_| ControlFlow::Break(()))
     });
     match (asked, answer) {
         (Ok(()), Some(0)) => Ok(()),

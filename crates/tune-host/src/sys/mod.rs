@@ -5,7 +5,7 @@
 //! - `UPTIME`: the clock that counts from the start of the machine, suspended time included where there is such a one;
 //! - `read_tunable`, `describe_tunable`, `write_tunable`, `writable_tunable`: one tunable of the running kernel, whole;
 //! - `find_namespace`, `own_namespace`, `within`, `isolation`: network namespaces, where the system has them;
-//! - `ask_for_sockets`, `read_network_file`, `read_structure`, `abort_connection`: connections, each where the system
+//! - `ask_for_sockets`, `ask_for_lists`, `read_network_file`, `read_structure`, `abort_connection`: connections, each where the system
 //!   tells of them in this way;
 //! - `NAMES_SOCKET_HOLDERS`, `socket_holders`, `ancestors`, `network_namespaces`: the processes behind them.
 //!
@@ -31,7 +31,9 @@ pub(crate) use linux_namespaces::network_namespaces;
 #[cfg(target_os = "linux")]
 pub(crate) use linux_processes::{ancestors, socket_holders};
 #[cfg(target_os = "linux")]
-pub(crate) use linux_sockets::{abort_connection, ask_for_sockets, read_network_file, read_structure};
+pub(crate) use linux_sockets::{
+    abort_connection, ask_for_lists, ask_for_sockets, read_network_file, read_structure,
+};
 
 #[cfg(target_os = "freebsd")]
 mod freebsd;
@@ -49,7 +51,7 @@ compile_error!("the sysctl crate reads numbers as little-endian ones, and a long
 mod one_network;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use one_network::{
-    ancestors, ask_for_sockets, find_namespace, isolation, network_namespaces, own_namespace,
+    ancestors, ask_for_lists, ask_for_sockets, find_namespace, isolation, network_namespaces, own_namespace,
     read_network_file, socket_holders, within,
 };
 

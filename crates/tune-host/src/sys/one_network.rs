@@ -4,7 +4,7 @@ use tune_model::plan::Namespace;
 
 use crate::host::Isolation;
 use crate::live::NamespaceError;
-use crate::sockets::{NetworkNamespace, Receive, SocketHolders, SocketsError};
+use crate::sockets::{ListRequest, NetworkNamespace, Receive, SocketHolders, SocketsError};
 
 pub(crate) fn find_namespace(_name: &str) -> Result<Namespace, NamespaceError> {
     Err(NamespaceError::Unsupported)
@@ -32,6 +32,13 @@ pub(crate) fn ask_for_sockets(
     _receive: &mut Receive<'_>,
 ) -> Result<(), SocketsError> {
     Err(SocketsError::Unsupported("it has no NETLINK_SOCK_DIAG".to_owned()))
+}
+
+pub(crate) fn ask_for_lists(
+    namespace: Option<&Namespace>,
+    _requests: Vec<ListRequest<'_>>,
+) -> Result<(), SocketsError> {
+    ask_for_sockets(namespace, &[], &mut |_| std::ops::ControlFlow::Break(()))
 }
 
 pub(crate) fn read_network_file(

@@ -244,7 +244,7 @@ fn fin_wait_2(facts: &Facts) -> FinWait2<'_> {
         tunable: facts.timeout.tunable,
         time_left: bounded.chain(rest).collect(),
         longer_than_timeout: facts.overdue_orphans(),
-        longest_left_ms: (facts.overdue.looked_at > 0).then(|| facts.overdue.longest.as_millis()),
+        longest_left_ms: (facts.overdue.looked_at > 0).then_some(facts.overdue.longest.as_millis()),
     }
 }
 

@@ -45,16 +45,18 @@ pub struct Unseen {
     pub maybe_more: bool,
 }
 
+/// Makes a host of a network namespace: nothing where it is gone meanwhile, a reason where it may not be entered.
+pub type Open<'a> = dyn Fn(&NetworkNamespace) -> Result<Option<Box<dyn Host>>, String> + 'a;
+
 /// A network with fewer sockets is not worth a census unless all are asked for.
 const WORTH_A_LOOK: u64 = 50;
 
-/// Looks into the other network namespaces of a host; `all` of them, or where many sockets are. `open` makes a host of
-/// one, nothing where it is gone meanwhile.
+/// Looks into the other network namespaces of a host: `all` of them, or those with many sockets.
 pub fn look_elsewhere(
     host: &dyn Host,
     backend: &dyn Backend,
     all: bool,
-    open: &dyn Fn(&NetworkNamespace) -> Result<Option<Box<dyn Host>>, String>,
+    open: &Open<'_>,
 ) -> (Vec<Elsewhere>, Unseen) {
     let mut found = Vec::new();
     let mut unseen = Unseen { maybe_more: host.isolation() == Isolation::Unknown, ..Unseen::default() };

@@ -65,15 +65,15 @@ impl Look<'_> {
             ..Options::counting(StateSet::ALL).with_fin_timeout(timeout.shown)
         };
         let census = take(self.host, &options)?;
-        Ok(self.facts(census, timeout))
+        Ok(self.facts(&census, timeout))
     }
 
-    fn facts(&self, census: Census, timeout: FinTimeout) -> Facts {
+    fn facts(&self, census: &Census, timeout: FinTimeout) -> Facts {
         let (host, system) = (self.host, self.backend.system());
         let counts = census.tally.counts;
         let fin_wait_2 = *census.tally.holdings(TcpState::FinWait2);
         let usage = Usage::read(host, system, &counts);
-        let notes = notes(&census, self.owners && host.names_socket_holders());
+        let notes = notes(census, self.owners && host.names_socket_holders());
         let owners = census.owners.as_ref();
         let mut facts = Facts {
             system,

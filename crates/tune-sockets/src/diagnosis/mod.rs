@@ -21,7 +21,7 @@ mod words;
 
 pub use causes::diagnose;
 pub use counters::{COUNTERS, Counter, Counters, Rates, read_counters};
-pub use elsewhere::{Elsewhere, Unseen, look_elsewhere, title};
+pub use elsewhere::{Elsewhere, Open, Unseen, look_elsewhere, title};
 pub use facts::{ConntrackTimes, Facts, FinTimeout, Network, Overdue};
 pub use finding::{Cause, Finding, Remedy, RemedyKind, Vain, Weight};
 pub use gather::{Look, fin_timeout};

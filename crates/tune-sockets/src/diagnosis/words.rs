@@ -26,15 +26,13 @@ pub fn time(time: Duration) -> String {
 /// Says a size as people do: `3 MiB`; what is smaller than the unit is left out.
 #[must_use]
 pub fn size(bytes: u64) -> String {
-    match bytes {
-        ..1024 => format!("{bytes} B"),
-        ..1_048_576 => format!("{} KiB", bytes / 1024),
-        ..1_073_741_824 => format!("{} MiB", bytes >> 20),
-        _ => {
-            let tenths = bytes / (1_073_741_824 / 10);
-            format!("{}.{} GiB", tenths / 10, tenths % 10)
-        }
+    const UNITS: [(&str, u32); 2] = [("MiB", 20), ("KiB", 10)];
+    if bytes >= 1 << 30 {
+        let tenths = bytes / ((1 << 30) / 10);
+        return format!("{}.{} GiB", tenths / 10, tenths % 10);
     }
+    let unit = UNITS.iter().find(|(_, bits)| bytes >> bits > 0);
+    unit.map_or_else(|| format!("{bytes} B"), |(unit, bits)| format!("{} {unit}", bytes >> bits))
 }
 
 /// The largest parts, as `80 (900), 443 (12)`.

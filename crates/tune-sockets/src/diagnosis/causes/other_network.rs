@@ -56,7 +56,7 @@ fn of(facts: &Facts, there: &Elsewhere) -> Finding {
             there.timeout, facts.timeout.effective
         ));
     let finding = if orphaned * 2 >= number {
-        with_timeout(finding, &there.name, wanted(&facts.timeout.effective, &there.timeout))
+        with_timeout(finding, &there.name, &wanted(&facts.timeout.effective, &there.timeout))
             .remedy(look(&there.name, "then look at what is there"))
     } else {
         finding.remedy(look(&there.name, "processes hold them: look who does"))
@@ -80,7 +80,7 @@ fn this_one(facts: &Facts) -> Option<Finding> {
     let finding = Finding::new(Cause::OtherNetwork, Weight::of(number, MANY), title)
         .about(number, ENDS_IN_TIME)
         .seen(format!("{} = {here} here; the host has {host}", facts.timeout.tunable));
-    let finding = with_timeout(finding, name, wanted(host, here))
+    let finding = with_timeout(finding, name, &wanted(host, here))
         .vain(
             "changing the host's settings",
             "a network namespace has its own, and begins with the kernel's defaults",
@@ -97,7 +97,7 @@ fn wanted(host: &Effective, there: &Effective) -> String {
     }
 }
 
-fn with_timeout(finding: Finding, name: &str, time: String) -> Finding {
+fn with_timeout(finding: Finding, name: &str, time: &str) -> Finding {
     let seconds = time.strip_suffix('s').filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
     let container = match seconds {
         Some(seconds) => format!(

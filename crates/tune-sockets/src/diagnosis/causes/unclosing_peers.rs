@@ -43,7 +43,7 @@ pub(super) fn find(facts: &Facts) -> Vec<Finding> {
             "nothing: the timeout is short already, and they end by themselves",
         ))
     };
-    vec![with_the_rest(finding)]
+    vec![with_the_rest(facts, finding)]
 }
 
 fn title(facts: &Facts, number: u64) -> String {
@@ -92,10 +92,22 @@ fn with_timeout(facts: &Facts, finding: Finding) -> Finding {
 }
 
 /// What else people try.
-fn with_the_rest(finding: Finding) -> Finding {
+fn with_the_rest(facts: &Facts, finding: Finding) -> Finding {
+    let finding =
+        finding.vain("restarting or mending the server", "it has closed already; the clients have not");
+    let finding = match facts.fin_wait_2.full_sockets {
+        0 => finding
+            .vain("dropping them", "each is a small entry that ends by itself, and new ones take its place"),
+        number => finding.remedy(
+            Remedy::new(
+                RemedyKind::Drop,
+                format!("or abort those there are: {number} are whole sockets still"),
+            )
+            .command(facts.tune("drop --state fin-wait-2 --orphaned"))
+            .price("cannot be undone: the peer gets a reset"),
+        ),
+    };
     finding
-        .vain("restarting or mending the server", "it has closed already; the clients have not")
-        .vain("dropping them", "each is a small entry that ends by itself, and new ones take its place")
         .vain("more network memory (mbufs, tcp_mem)", "they are as many as before, and it is only full later")
         .vain(
             "KeepAlive Off in the server",
