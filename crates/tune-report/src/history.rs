@@ -48,6 +48,9 @@ impl Report for HistoryReport {
     }
 }
 
+/// How many dropped connections are listed to people.
+const LISTED: usize = 20;
+
 /// One transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryReport {
@@ -74,7 +77,13 @@ impl Report for EntryReport {
             page.marked(0, WARN, "note:", note);
         }
         page.blank();
-        show_changes(&mut page, &entry.changes.iter().collect::<Vec<_>>());
+        // Of connections there can be thousands.
+        let most = if entry.action.is_final() { LISTED } else { usize::MAX };
+        show_changes(&mut page, &entry.changes.iter().take(most).collect::<Vec<_>>());
+        if entry.changes.len() > most {
+            page.text(0, &format!("And {} more; --format json has all.", entry.changes.len() - most));
+            page.blank();
+        }
         for conflict in &entry.conflicts {
             page.marked(0, WARN, "conflict:", &describe_conflict(conflict));
         }
@@ -176,7 +185,7 @@ impl Report for VerifyReport {
 
 #[cfg(test)]
 mod tests {
-    use tune_model::plan::Conflict;
+    use tune_model::plan::{Change, Conflict};
     use tune_model::reading::Layer;
     use tune_model::transaction::Action;
 
@@ -245,6 +254,28 @@ undo: tune rollback 1
 "
         );
         check(&report, "history");
+    }
+
+    #[test]
+    fn dropped_connections_are_listed_as_far_as_people_read() {
+        let mut entry = entry(4, TransactionState::Applied);
+        entry.action = Action::Drop { filter: "state=fin-wait-2 held".into() };
+        let change = |number| Change {
+            key: format!("tcp 10.0.0.1:80 192.0.2.7:{number}"),
+            before: Some("FIN_WAIT_2, held by leaky (pid 12)".into()),
+            after: None,
+            scope: "runtime".into(),
+        };
+        entry.changes = (1..=LISTED + 5).map(change).collect();
+        let report = EntryReport { entry };
+        let text = plain(&report);
+        assert!(text.starts_with("transaction 4: drop state=fin-wait-2 held\n"), "{text}");
+        assert!(text.contains("192.0.2.7:20 ") && !text.contains("192.0.2.7:21 "), "{text}");
+        assert!(text.ends_with("And 5 more; --format json has all.\n\nThis cannot be undone.\n"), "{text}");
+        assert_eq!(
+            check(&report, "history")["transactions"][0]["changes"].as_array().map(Vec::len),
+            Some(25)
+        );
     }
 
     #[test]

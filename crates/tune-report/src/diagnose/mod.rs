@@ -175,14 +175,13 @@ fn holders(page: &mut Page, facts: &Facts, number: fn(&Program) -> u64) {
     let programs = facts.programs.as_deref().unwrap_or_default();
     let holders: Vec<_> = programs.iter().filter(|program| number(program) > 0).collect();
     for program in holders.iter().take(PROGRAMS) {
-        let ports: Vec<_> = program.ports.iter().take(3).map(|(port, _)| port.to_string()).collect();
         let idle = program
             .idle
             .map_or_else(String::new, |(least, most)| format!(", idle at least {}", span(least, most)));
         page.item(
             4,
             &format!("{:>7}", number(program)),
-            &format!("{}, port {}{idle}", program.named(), ports.join(" ")),
+            &format!("{}{}{idle}", program.named(), ports(program)),
         );
     }
     if holders.len() > PROGRAMS {
@@ -192,6 +191,18 @@ fn holders(page: &mut Page, facts: &Facts, number: fn(&Program) -> u64) {
         page.text(4, "which processes, this system does not tell");
     } else if facts.unnamed > 0 {
         page.item(4, &format!("{:>7}", facts.unnamed), "in all held by processes that cannot be seen");
+    }
+}
+
+/// Names the local ports that lead; outgoing connections have one each, which says nothing.
+fn ports(program: &Program) -> String {
+    match &program.ports[..] {
+        [] => String::new(),
+        [(_, 1), _, ..] => ", outgoing".to_owned(),
+        ports => {
+            let shown: Vec<_> = ports.iter().take(3).map(|(port, _)| port.to_string()).collect();
+            format!(", port {}", shown.join(" "))
+        }
     }
 }
 

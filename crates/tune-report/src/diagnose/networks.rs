@@ -76,6 +76,10 @@ pub(super) fn unseen(page: &mut Page, facts: &Facts) {
         );
     }
     if unseen.maybe_more {
-        page.item(0, "note:", "whether containers have networks of their own cannot be seen from here");
+        page.item(
+            0,
+            "note:",
+            "networks of containers were not looked into: as root, tune diagnose --all-netns does",
+        );
     }
 }

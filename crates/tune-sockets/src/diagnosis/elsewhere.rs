@@ -1,6 +1,6 @@
 //! Half-closed connections in other network namespaces of the host, which its settings do not reach.
 
-use tune_host::{Backend, Host, Isolation, NetworkNamespace};
+use tune_host::{Backend, Host, NetworkNamespace};
 use tune_model::Effective;
 
 use super::counters::{network_file, sockstat};
@@ -59,7 +59,7 @@ pub fn look_elsewhere(
     open: &Open<'_>,
 ) -> (Vec<Elsewhere>, Unseen) {
     let mut found = Vec::new();
-    let mut unseen = Unseen { maybe_more: host.isolation() == Isolation::Unknown, ..Unseen::default() };
+    let mut unseen = Unseen::default();
     for namespace in host.network_namespaces().into_iter().filter(|namespace| all || !namespace.own) {
         let opened = open(&namespace);
         let looked =

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tune_host::{Host, Interrupt, Isolation, NamespaceError, NetworkNamespace, Scope};
 use tune_report::{DiagnoseReport, verdict};
-use tune_sockets::diagnosis::{Counters, Facts, Look, diagnose, look_elsewhere, read_counters};
+use tune_sockets::diagnosis::{Counters, Facts, Look, Unseen, diagnose, look_elsewhere, read_counters};
 
 use super::change::watch_signals;
 use super::live;
@@ -83,10 +83,13 @@ fn look(
 /// Looks into other network namespaces: all, or from the host those with many sockets.
 fn beside(context: &Context, doors: &dyn Doors, all: bool, facts: Facts) -> Facts {
     let host = context.host();
-    let from_the_host =
-        *host.scope() == Scope::Own && matches!(host.isolation(), Isolation::None | Isolation::Unknown);
-    if !all && !from_the_host {
-        return facts;
+    match (all, host.scope(), host.isolation()) {
+        (true, ..) | (_, Scope::Own, Isolation::None) => {}
+        // In a container nothing is known of others, and from one of many networks the others are none of ours.
+        (_, Scope::Own, Isolation::Unknown) => {
+            return facts.beside((Vec::new(), Unseen { maybe_more: true, ..Unseen::default() }));
+        }
+        _ => return facts,
     }
     let open = |there: &NetworkNamespace| -> Result<Option<Box<dyn Host>>, String> {
         if there.own {
