@@ -22,6 +22,7 @@ pub mod outcome_lab;
 pub mod outcome_matrix;
 pub mod sandbox;
 pub mod settings_page;
+pub mod staged;
 pub mod sunos;
 pub mod sysctl_trees;
 pub mod terminal;

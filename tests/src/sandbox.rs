@@ -58,7 +58,7 @@ pub fn inside(test: impl FnOnce(&Sandbox) + Send) {
     }
     let binary = binary();
     let enter = || {
-        furnish(binary);
+        furnish(binary, &[]);
         test(&Sandbox);
     };
     let ended = std::thread::scope(|threads| threads.spawn(enter).join());
@@ -68,7 +68,11 @@ pub fn inside(test: impl FnOnce(&Sandbox) + Send) {
 }
 
 /// Returns the command under test: the one named by `TUNE_BIN`, or the one of this build.
-fn binary() -> &'static Path {
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(named) = std::env::var_os("TUNE_BIN") {
@@ -86,7 +90,13 @@ fn binary() -> &'static Path {
 /// What of `/etc` programs need to run at all.
 const NEEDED: &[&str] = &["passwd", "group", "nsswitch.conf", "ld.so.cache"];
 
-fn furnish(binary: &Path) {
+/// Enters fresh network and mount namespaces with the calling thread, and makes a host of them: `binary` is [`TUNE`]
+/// there, and of `/etc` there is what programs need, and `more`, where it is installed.
+///
+/// # Panics
+///
+/// When they cannot be had.
+pub fn furnish(binary: &Path, more: &[&str]) {
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).unwrap();
     flagged(Path::new("/"), MsFlags::MS_REC | MsFlags::MS_PRIVATE);
     in_memory("/mnt", "mode=755");
@@ -95,6 +105,9 @@ fn furnish(binary: &Path) {
     }
     for name in NEEDED {
         let _ = fs::copy(Path::new("/etc").join(name), Path::new("/mnt/etc").join(name));
+    }
+    for name in more {
+        copy(&Path::new("/etc").join(name), Path::new("/mnt/etc"));
     }
     fs::write("/mnt/etc/sysctl.conf", "").unwrap();
     // So that this system is one whose settings sysctl --system applies at boot.
@@ -110,6 +123,17 @@ fn furnish(binary: &Path) {
     bind(Path::new("/proc/sys"), "/proc/sys");
     bind(Path::new("/proc/sys/net"), "/proc/sys/net");
     read_only("/proc/sys");
+}
+
+/// Copies a file, or a directory with all that is in it, into a directory, where it exists.
+///
+/// # Panics
+///
+/// When it exists and cannot be copied.
+pub fn copy(from: &Path, into: &Path) {
+    if from.exists() {
+        assert!(Command::new("cp").arg("-a").args([from, into]).status().unwrap().success());
+    }
 }
 
 fn bind(from: &Path, to: &str) {

@@ -107,6 +107,7 @@ fn busy() -> Facts {
         counts: counted(&[(TcpState::FinWait2, Family::Ipv4, 5)]),
         fin_wait_2: Holdings { minisocks: 5, ..Holdings::default() },
         timeout: Effective::Exact(Quantity::Duration(60_000)),
+        addresses: Default::default(),
     }];
     facts.unseen = Unseen { namespaces: 2, reason: Some("this user may not".to_owned()), maybe_more: false };
     facts

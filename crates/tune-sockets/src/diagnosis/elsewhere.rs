@@ -1,11 +1,15 @@
 //! Half-closed connections in other network namespaces of the host, which its settings do not reach.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use tune_host::{Backend, Host, NetworkNamespace};
 use tune_model::Effective;
 
 use super::counters::{network_file, sockstat};
 use super::gather::fin_timeout;
 use crate::census::{Options, take};
+use crate::filter::Filter;
 use crate::state::{StateSet, TcpState};
 use crate::tally::{Counts, Holdings};
 
@@ -24,6 +28,8 @@ pub struct Elsewhere {
     pub fin_wait_2: Holdings,
     /// How long the kernel keeps what was closed there.
     pub timeout: Effective,
+    /// The addresses there of connections that one side has closed, as far as they were looked at.
+    pub addresses: BTreeSet<IpAddr>,
 }
 
 impl Elsewhere {
@@ -50,6 +56,8 @@ pub type Open<'a> = dyn Fn(&NetworkNamespace) -> Result<Option<Box<dyn Host>>, S
 
 /// A network with fewer sockets is not worth a census unless all are asked for.
 const WORTH_A_LOOK: u64 = 50;
+/// How many connections are looked at for their addresses.
+const ADDRESSES: usize = 1000;
 
 /// Looks into the other network namespaces of a host: `all` of them, or those with many sockets.
 pub fn look_elsewhere(
@@ -87,7 +95,9 @@ fn look(
     }
     let states = if all { StateSet::ALL } else { StateSet::HALF_CLOSED };
     let timeout = fin_timeout(host, backend);
-    let options = Options::counting(states).with_fin_timeout(timeout.shown);
+    let half_closed = Filter { states: StateSet::HALF_CLOSED, ..Filter::default() };
+    let options = Options { keep: Some((half_closed, ADDRESSES)), ..Options::counting(states) };
+    let options = options.with_fin_timeout(timeout.shown);
     let census = take(host, &options).map_err(|error| error.to_string())?;
     Ok(Some(Elsewhere {
         name: namespace.namespace.name.clone(),
@@ -96,6 +106,7 @@ fn look(
         counts: census.tally.counts,
         fin_wait_2: *census.tally.holdings(TcpState::FinWait2),
         timeout: timeout.effective,
+        addresses: census.connections.iter().map(|connection| connection.local.ip()).collect(),
     }))
 }
 

@@ -18,7 +18,8 @@ pub(super) fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of(facts: &Facts, program: &Program) -> Finding {
     let number = program.close_wait;
-    let factor = if !serves(facts, program) && is_within_the_host(program) { OTHER_END } else { NEVER_ENDS };
+    let factor =
+        if !serves(facts, program) && is_within_the_host(facts, program) { OTHER_END } else { NEVER_ENDS };
     let peers = if serves(facts, program) { "clients" } else { "servers" };
     let title = format!(
         "{} does not close {} that its {peers} have closed",

@@ -70,6 +70,7 @@ pub(super) fn find(facts: &Facts) -> Vec<Finding> {
                 RemedyKind::Wait,
                 "those there are keep their timers; the last can take eleven minutes",
             ))
+            .remedy(dropping(facts))
             .vain(
                 "a shorter FIN_WAIT_2 timeout",
                 "it is the least time; 3.5 retransmission timeouts are longer, and the longer of the two counts",
@@ -77,9 +78,17 @@ pub(super) fn find(facts: &Facts) -> Vec<Finding> {
     ]
 }
 
+/// Returns the way to be rid of those there are. Their age is not known: they have longer than the timeout.
+fn dropping(facts: &Facts) -> Remedy {
+    let ports = facts.overdue.ports.iter().map(|(port, _)| format!(" --local-port {port}"));
+    Remedy::new(RemedyKind::Drop, "or, after that, abort those there are")
+        .command(facts.tune(&format!("drop --state fin-wait-2 --orphaned{}", ports.collect::<String>())))
+        .price("cannot be undone; the orphans on these ports that end in time go with them")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{causes, found, quiet};
+    use super::super::super::testing::{causes, commands, found, quiet};
     use super::*;
 
     #[test]
@@ -109,6 +118,7 @@ mod tests {
         );
         assert_eq!(finding.remedies[0].directives, ["AcceptFilter http none", "AcceptFilter https none"]);
         assert_eq!(finding.remedies[0].file.as_deref(), Some("/etc/apache2/conf-available/zz-tune.conf"));
+        assert_eq!(commands(&finding), ["tune drop --state fin-wait-2 --orphaned --local-port 80"]);
         Ok(())
     }
 }

@@ -26,7 +26,8 @@ fn of(facts: &Facts, program: &Program) -> Finding {
     let number = program.fin_wait_2;
     let what = if serves(facts, program) { "connections" } else { "outgoing connections" };
     let title = format!("{} has half-closed {number} {what} and does not close them", program.named());
-    let factor = if !serves(facts, program) && is_within_the_host(program) { OTHER_END } else { NEVER_ENDS };
+    let factor =
+        if !serves(facts, program) && is_within_the_host(facts, program) { OTHER_END } else { NEVER_ENDS };
     let fix = "close the descriptor when the answer is sent: shutdown(SHUT_WR) alone keeps it for ever. Where the \
                client's end has to be seen, read with a deadline and close then";
     let linger = "or close with SO_LINGER on and a time of 0: the connection is reset at once";

@@ -20,6 +20,7 @@ mod tcp_memory;
 mod time_wait_full;
 mod unclosing_peers;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::facts::Facts;
@@ -104,9 +105,12 @@ fn serves(facts: &Facts, program: &Program) -> bool {
     program.ports.first().is_none_or(|(port, _)| facts.listening.contains(port))
 }
 
-/// Tells whether the peers of a program are on this host.
-fn is_within_the_host(program: &Program) -> bool {
-    !program.peers.is_empty() && program.peers.iter().all(|(peer, _)| peer.is_loopback())
+/// Tells whether the peers of a program are on this host, or in another network of it that was looked into.
+fn is_within_the_host(facts: &Facts, program: &Program) -> bool {
+    let here = |peer: &IpAddr| {
+        peer.is_loopback() || facts.elsewhere.iter().any(|there| there.addresses.contains(peer))
+    };
+    !program.peers.is_empty() && program.peers.iter().all(|(peer, _)| here(peer))
 }
 
 /// More processes than this are not named one by one in a command.

@@ -21,13 +21,16 @@ pub(super) fn is_this_one(facts: &Facts) -> bool {
 }
 
 pub(super) fn find(facts: &Facts) -> Vec<Finding> {
-    let mut there: Vec<_> = facts
-        .elsewhere
-        .iter()
-        .filter(|there| !there.own && there.half_closed() > half_closed(facts))
-        .collect();
+    let mut there: Vec<_> =
+        facts.elsewhere.iter().filter(|there| !there.own && has_more(there, facts)).collect();
     there.sort_by_key(|there| std::cmp::Reverse(there.half_closed()));
     there.into_iter().take(NETWORKS).map(|there| of(facts, there)).chain(this_one(facts)).collect()
+}
+
+/// Of one state: where both ends of the same connections are on the host, each network has as many, in different ones.
+fn has_more(there: &Elsewhere, facts: &Facts) -> bool {
+    let more = |state| there.counts.of_state(state) > facts.in_state(state);
+    more(TcpState::FinWait2) || more(TcpState::CloseWait)
 }
 
 const fn half_closed(facts: &Facts) -> u64 {
@@ -125,6 +128,7 @@ mod tests {
     use super::*;
     use crate::connection::Family;
     use crate::tally::{Counts, Holdings};
+    use std::net::IpAddr;
     use tune_model::Quantity;
 
     fn container(minisocks: u64, held: u64) -> Elsewhere {
@@ -137,6 +141,7 @@ mod tests {
             counts,
             fin_wait_2: Holdings { minisocks, held_without_timer: held, ..Holdings::default() },
             timeout: Effective::Exact(Quantity::Duration(60_000)),
+            addresses: [IpAddr::from([198, 51, 100, 1])].into(),
         }
     }
 
@@ -160,6 +165,19 @@ mod tests {
         );
         assert!(finding.remedies[1].action.contains("--sysctl net.ipv4.tcp_fin_timeout=15,"));
         Ok(())
+    }
+
+    #[test]
+    fn a_container_whose_clients_are_on_the_host_comes_first() {
+        let with = |peer: [u8; 4]| {
+            let mut facts = tuned(container(100, 0)).waited_by("client", 40_000, 100, 30);
+            if let Some(client) = facts.programs.as_mut().and_then(|list| list.last_mut()) {
+                client.peers = vec![(peer.into(), 100)];
+            }
+            causes(&facts)[0]
+        };
+        assert_eq!(with([198, 51, 100, 1]), Cause::OtherNetwork);
+        assert_eq!(with([203, 0, 113, 1]), Cause::CloseWaitLeak);
     }
 
     #[test]
