@@ -302,3 +302,38 @@ fn metrics_are_read_by_a_real_parser() {
         assert!(ended.out.trim().parse::<u32>().unwrap() > 40, "{}", ended.out);
     });
 }
+
+/// What is the first process of its own system, with a short timeout, and beside it a network with the defaults, in which
+/// connections wait.
+const HOST_AND_CONTAINER: &str = r#"
+echo 15 > /proc/sys/net/ipv4/tcp_fin_timeout
+mkfifo /mnt/hold && exec 9<>/mnt/hold
+ready() { until grep -q ready "$1"; do sleep 0.05; done; }
+: > /mnt/peer; : > /mnt/closer
+unshare --net sh -c 'ip link set lo up && exec "$0" peer 1' "$0" < /mnt/hold > /mnt/peer &
+container=$!
+ready /mnt/peer
+port=$(sed -n 's/^port //p' /mnt/peer)
+nsenter --net --target $container "$0" close 0 200 0 127.0.0.1:$port < /mnt/hold > /mnt/closer &
+ready /mnt/closer
+"$@"
+"#;
+
+#[test]
+fn a_container_with_the_defaults_is_the_first_finding_on_the_host() {
+    inside(|sandbox| {
+        let host = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
+        let shell = ["sh", "-c", HOST_AND_CONTAINER, HALF_CLOSE];
+        let tune = [TUNE, "--state-dir", STATE, "diagnose", "--format", "json"];
+        let document = sandbox.run(&[&host[..], &shell, &tune].concat()).code(0).document();
+        assert_eq!(first_cause(&document), "other-network", "{document:#}");
+        let finding = &document["findings"][0];
+        assert!(finding["title"].as_str().unwrap().contains("tune-half-close, pid "), "{finding:#}");
+        let command = finding["remedies"][0]["command"].as_str().unwrap();
+        assert!(
+            command.starts_with("tune --netns ") && command.ends_with("tcp.fin_wait_2_timeout=15s"),
+            "{command}"
+        );
+        assert_eq!(document["networks"].as_array().unwrap().len(), 1, "{document:#}");
+    });
+}
