@@ -114,7 +114,7 @@ fn the_same_with_servers_and_timeouts_as_they_are_installed() {
 }
 
 fn half_close_leak(stage: &Stage, log: &Log) {
-    leak(stage, log, "half-close", "half-close-leak", "/fin_wait_2/held", |clients| clients.left_alone());
+    leak(stage, log, "half-close", "half-close-leak", "/fin_wait_2/held", Clients::left_alone);
 }
 
 fn close_wait_leak(stage: &Stage, log: &Log) {
