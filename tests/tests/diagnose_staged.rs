@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tune_tests::staged::{
-    CONTAINER, Clients, Diagnosis, Finding, HOST, Load, Stage, are_installed, httpd, nginx, on_stage, site,
-    until,
+    CONTAINER, CONTAINER_INSIDE, Clients, Diagnosis, Finding, HOST, Load, Stage, are_installed, httpd, nginx,
+    on_stage, site, until,
 };
 use tune_tests::{may_run, needs_root};
 
@@ -46,12 +46,13 @@ impl Log {
 /// A situation by its name.
 type Situation = (&'static str, fn(&Stage, &Log));
 
-const WITHOUT_PACKAGES: [Situation; 5] = [
+const WITHOUT_PACKAGES: [Situation; 6] = [
     ("a server that half-closes and leaks", half_close_leak),
     ("a server that does not close what its clients have closed", close_wait_leak),
     ("clients that never close under a long timeout", long_timeout),
     ("clients that never close under a very long timeout", very_long_timeout),
     ("a container with defaults on a host that is tuned", container),
+    ("the same, and its clients are on the host", container_with_clients_here),
 ];
 
 const WITH_SERVERS: [Situation; 4] = [
@@ -211,11 +212,21 @@ fn orphans_are(stage: &Stage, many: usize, network: &[&str]) {
 }
 
 fn container(stage: &Stage, log: &Log) {
+    in_a_container(stage, log, |_| Box::new(Clients::that_ask(CONTAINER, 80, 2 * MANY, ASK).left_alone()));
+}
+
+/// As many are half-closed on the host as in the container, in the other state.
+fn container_with_clients_here(stage: &Stage, log: &Log) {
+    in_a_container(stage, log, |stage| Box::new(stage.asks(CONTAINER_INSIDE, 80, 2 * MANY)));
+}
+
+/// Clients come as `come` lets them, and stay as long as what it returns.
+fn in_a_container(stage: &Stage, log: &Log, come: fn(&Stage) -> Box<dyn Any>) {
     const CAUSE: &str = "other-network";
     // What an administrator has done already, and wonders why it is of no use.
     stage.types_and_agrees("tune set tcp.fin_wait_2_timeout=15s", CHANGED);
     let server = stage.serve_in_a_container("close", 80);
-    let _clients = Clients::that_ask(CONTAINER, 80, 2 * MANY, ASK).left_alone();
+    let _clients = come(stage);
     orphans_are(stage, 2 * MANY, &["--netns", &server.pid()]);
     let diagnosis = stage.diagnose(&[]);
     let words = format!(
@@ -229,7 +240,7 @@ fn container(stage: &Stage, log: &Log) {
     log.tell("found");
     finding.remedies[0].is_typed(stage, CHANGED);
     let begun = Instant::now();
-    let _later = Clients::that_ask(CONTAINER, 80, 2 * MANY, ASK).left_alone();
+    let _later = come(stage);
     let left = || stage.diagnose(&["--netns", &server.pid()]).number("/fin_wait_2/total");
     until("those of after are gone", LONG, || left() <= 2 * MANY as u64);
     log.tell(&format!("those of after are gone in {:.1} s", begun.elapsed().as_secs_f32()));

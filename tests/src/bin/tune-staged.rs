@@ -9,11 +9,14 @@
 //!             half-close   closes its direction, and keeps the descriptor
 //!             keep         does nothing, whatever the client does
 //!             mended       closes its direction, reads until the client has closed or a second is over, and closes
+//!     tune-staged ask ADDRESS PORT MANY
+//!         makes connections, asks on each, waits until it is answered and the server has closed, prints `ready`, and
+//!         keeps them
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // Whatever cannot be had fails the test that started it.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use tune_tests::sandbox;
+use tune_tests::staged::Clients;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -28,7 +32,10 @@ fn main() {
     match words[..] {
         ["host", tune] => host(Path::new(tune)),
         ["serve", what, port] => serve(what, port.parse().unwrap()),
-        _ => panic!("host TUNE, or serve WHAT PORT"),
+        ["ask", address, port, many] => {
+            ask((address.parse().unwrap(), port.parse().unwrap()), many.parse().unwrap());
+        }
+        _ => panic!("host TUNE, serve WHAT PORT, or ask ADDRESS PORT MANY"),
     }
 }
 
@@ -87,6 +94,14 @@ fn serve(what: &str, port: u16) {
                 after(stream);
             }
         });
+    }
+}
+
+fn ask(address: (Ipv4Addr, u16), many: usize) {
+    let _kept = Clients::that_ask(address.0, address.1, many, "question\n").left_alone();
+    ready();
+    loop {
+        std::thread::park();
     }
 }
 

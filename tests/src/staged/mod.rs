@@ -29,8 +29,10 @@ use crate::terminal::Terminal;
 
 /// The address of the host, as its clients know it.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-/// The address of a container on it.
+/// The address of a container on it, as its clients know it.
 pub const CONTAINER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// The address of the container, as the host itself knows it.
+pub const CONTAINER_INSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 
 /// The keys that answer yes where no is offered.
 const YES: [&str; 2] = ["\x1b[A", "\r"];
@@ -45,7 +47,7 @@ pub struct Stage {
     first: u32,
 }
 
-/// A server of this package, running on a host.
+/// A program of this package, running on a host.
 #[derive(Debug)]
 pub struct Server {
     outer: Child,
@@ -57,7 +59,7 @@ pub struct Server {
 pub fn on_stage<T: Send>(program: &Path, situation: impl FnOnce(&Stage) -> T + Send) -> T {
     in_a_namespace(|| {
         let stage = Stage::new(program);
-        stage.connect(stage.first, HOST);
+        lay_cable(None, stage.first, HOST);
         situation(&stage)
     })
 }
@@ -80,28 +82,6 @@ impl Stage {
         let mut outer = started(command.arg("host").arg(sandbox::binary()));
         let first = child_of(&mut outer);
         Self { program: program.to_owned(), outer, first }
-    }
-
-    /// Lays a cable from the calling thread's network to that of a process; the far end has the address, this one the
-    /// next.
-    fn connect(&self, pid: u32, address: Ipv4Addr) {
-        let [a, b, c, d] = address.octets();
-        let near = format!("client{c}");
-        let far = format!("{a}.{b}.{c}.{d}/24");
-        let ip = |words: &str| {
-            let ran = Ran::of(Command::new("ip").args(words.split(' ')));
-            assert_eq!(ran.code, 0, "{ran}");
-        };
-        ip(&format!("link add {near} type veth peer name eth0 netns {pid}"));
-        ip(&format!("addr add {a}.{b}.{c}.{}/24 dev {near}", d + 1));
-        ip(&format!("link set {near} up"));
-        let there = ["-t", &pid.to_string(), "-n", "ip"].map(str::to_owned);
-        for words in
-            [format!("addr add {far} dev eth0"), "link set eth0 up".to_owned(), "link set lo up".to_owned()]
-        {
-            let ran = Ran::of(Command::new("nsenter").args(&there).args(words.split(' ')));
-            assert_eq!(ran.code, 0, "{ran}");
-        }
     }
 
     /// Returns where a file of the host is, as the calling thread sees it.
@@ -152,21 +132,30 @@ impl Stage {
     /// Starts a server on the host.
     #[must_use]
     pub fn serve(&self, what: &str, port: u16) -> Server {
-        self.serve_in(&[], what, port)
+        self.start(&[self.program.to_str().unwrap(), "serve", what, &port.to_string()])
     }
 
-    /// Starts a server in a network of its own, as in a container, and gives it the address [`CONTAINER`].
+    /// Starts a server in a network of its own, as in a container, with the addresses [`CONTAINER`] and
+    /// [`CONTAINER_INSIDE`].
     #[must_use]
     pub fn serve_in_a_container(&self, what: &str, port: u16) -> Server {
-        let server = self.serve_in(&["unshare", "--net"], what, port);
-        self.connect(server.pid, CONTAINER);
+        let program = self.program.to_str().unwrap();
+        let server = self.start(&["unshare", "--net", program, "serve", what, &port.to_string()]);
+        lay_cable(None, server.pid, CONTAINER);
+        lay_cable(Some(self.first), server.pid, CONTAINER_INSIDE);
         server
     }
 
-    fn serve_in(&self, before: &[&str], what: &str, port: u16) -> Server {
-        let (program, port) = (self.program.to_str().unwrap(), port.to_string());
-        let words = [before, &[program, "serve", what, &port]].concat();
-        let mut outer = started(&mut self.command(&words));
+    /// Starts a program on the host that asks so many times, and keeps what the server has closed.
+    #[must_use]
+    pub fn asks(&self, address: Ipv4Addr, port: u16, many: usize) -> Server {
+        let numbers = [address.to_string(), port.to_string(), many.to_string()];
+        let [address, port, many] = numbers.each_ref();
+        self.start(&[self.program.to_str().unwrap(), "ask", address, port, many])
+    }
+
+    fn start(&self, words: &[&str]) -> Server {
+        let mut outer = started(&mut self.command(words));
         let pid = child_of(&mut outer);
         Server { outer, pid }
     }
@@ -203,6 +192,25 @@ impl Drop for Stage {
         let _ = self.outer.kill();
         let _ = self.outer.wait();
     }
+}
+
+/// Lays a cable from the network of a process, or the calling thread's, to that of another one; the far end has the
+/// address, the near one the next.
+fn lay_cable(near: Option<u32>, far: u32, address: Ipv4Addr) {
+    let ip = |process: Option<u32>, words: &str| {
+        let mut command = Command::new(if process.is_some() { "nsenter" } else { "ip" });
+        if let Some(pid) = process {
+            command.args(["-t", &pid.to_string(), "-n", "ip"]);
+        }
+        let ran = Ran::of(command.args(words.split(' ')));
+        assert_eq!(ran.code, 0, "{ran}");
+    };
+    let [a, b, c, d] = address.octets();
+    ip(near, &format!("link add cable{c} type veth peer name eth{c} netns {far}"));
+    ip(near, &format!("addr add {a}.{b}.{c}.{}/24 dev cable{c}", d + 1));
+    ip(near, &format!("link set cable{c} up"));
+    ip(Some(far), &format!("addr add {address}/24 dev eth{c}"));
+    ip(Some(far), &format!("link set eth{c} up"));
 }
 
 /// Starts a command of this package's and waits until it is ready.

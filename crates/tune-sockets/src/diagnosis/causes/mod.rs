@@ -226,7 +226,7 @@ mod tests {
     fn local_client(facts: Facts, many: u64) -> Facts {
         let mut facts = facts.waited_by("client", 40_000, many, 30);
         if let Some(client) = facts.programs.as_mut().and_then(|list| list.last_mut()) {
-            client.peers = vec![(std::net::IpAddr::from([127, 0, 0, 1]), many)];
+            client.peers = vec![(IpAddr::from([127, 0, 0, 1]), many)];
         }
         facts
     }
