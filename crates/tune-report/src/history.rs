@@ -283,7 +283,7 @@ undo: tune rollback 1
             scope: "runtime".into(),
         };
         entry.changes = (1..=LISTED + 5).map(change).collect();
-        let report = EntryReport { entry };
+        let report = EntryReport { entry, notes: vec![] };
         let text = plain(&report);
         assert!(text.starts_with("transaction 4: drop state=fin-wait-2 held\n"), "{text}");
         assert!(text.contains("192.0.2.7:20 ") && !text.contains("192.0.2.7:21 "), "{text}");
