@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use tune_host::{Host, ListRequest, SocketsError};
+use tune_host::{Host, Inquiry, ListRequest, SocketsError};
 
 use crate::bytes::Endian;
 use crate::connection::{Connection, Family};
@@ -199,7 +199,7 @@ pub fn take(host: &dyn Host, options: &Options) -> Result<Census, CensusError> {
     let inodes = inodes(host, options);
     let mut reading = Reading::new(options, inodes.as_deref());
     let mut why = None;
-    for way in [read_inet_diag, read_proc_net, read_freebsd] {
+    for way in [read_inet_diag, read_proc_net, read_freebsd, read_netstat] {
         match way(host, &mut reading) {
             Err(CensusError::Sockets(SocketsError::Unsupported(reason))) => {
                 reading.again();
@@ -211,25 +211,39 @@ pub fn take(host: &dyn Host, options: &Options) -> Result<Census, CensusError> {
     Err(SocketsError::Unsupported(why.unwrap_or_default()).into())
 }
 
-/// Takes a census from what `netstat -an -P tcp` printed, once for each family or for both.
-///
-/// # Errors
-///
-/// [`CensusError::Malformed`] where a text is not such an output.
-pub fn of_netstat(host: &dyn Host, texts: &[&str], options: &Options) -> Result<Census, CensusError> {
-    let mut reading = Reading::new(options, None);
+fn read_proc_net(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source, bool), CensusError> {
+    crate::proc_net::read(host, |connection| reading.add(connection))?;
+    Ok((Source::ProcNet, false))
+}
+
+/// illumos and Solaris; elsewhere the program of this name prints something else.
+fn read_netstat(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source, bool), CensusError> {
+    if host.identity().kernel.as_deref() != Some("SunOS") {
+        return Err(SocketsError::Unsupported("only illumos and Solaris ask netstat".to_owned()).into());
+    }
+    let mut texts = Vec::new();
+    for family in ["inet", "inet6"] {
+        let inquiry = Inquiry::Sockets { family };
+        let failed = |reason: String| CensusError::Sockets(SocketsError::Failed(reason));
+        let output = host.inquire(&inquiry).map_err(|error| failed(error.to_string()))?;
+        if output.status != 0 {
+            return Err(failed(format!("`{}` ended with {}", inquiry.command(), output.status)));
+        }
+        texts.push(output.stdout);
+    }
+    Ok((Source::Netstat, read_printed(&texts, reading)?))
+}
+
+/// Reads what netstat printed, once for each family, and tells whether it left something out. It prints nothing where a
+/// family has no connections.
+fn read_printed(texts: &[String], reading: &mut Reading<'_>) -> Result<bool, CensusError> {
     let mut netstat = Netstat::default();
-    for text in texts {
+    for text in texts.iter().filter(|text| !text.trim().is_empty()) {
         if !netstat.read(text, |connection| reading.add(connection)) {
             return Err(CensusError::Malformed("netstat printed no list of TCP connections".to_owned()));
         }
     }
-    Ok(reading.census(host, Source::Netstat, netstat.unknown_states > 0))
-}
-
-fn read_proc_net(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source, bool), CensusError> {
-    crate::proc_net::read(host, |connection| reading.add(connection))?;
-    Ok((Source::ProcNet, false))
+    Ok(netstat.unknown_states > 0)
 }
 
 fn read_freebsd(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source, bool), CensusError> {
@@ -532,9 +546,12 @@ mod tests {
     fn netstat_tells_states_and_no_holders() {
         let text = String::from_utf8(fixture("illumos/netstat-an-inet.txt").unwrap()).unwrap();
         let options = Options::counting(StateSet::HALF_CLOSED);
-        let census = of_netstat(&FakeHost::new(), &[&text], &options).unwrap();
+        let mut reading = Reading::new(&options, None);
+        assert_eq!(read_printed(&[text, String::new()], &mut reading), Ok(true));
+        let census = reading.census(&FakeHost::new(), Source::Netstat, false);
         assert_eq!((census.source, census.tally.counts.total()), (Source::Netstat, 3));
         assert_eq!(census.tally.holdings(TcpState::FinWait2).unknown, 2);
-        assert!(of_netstat(&FakeHost::new(), &["netstat: usage\n"], &options).is_err());
+        let mut reading = Reading::new(&options, None);
+        assert!(read_printed(&["netstat: usage\n".to_owned()], &mut reading).is_err());
     }
 }

@@ -56,7 +56,7 @@ pub mod tally;
 mod track;
 
 pub use bytes::Endian;
-pub use census::{Census, CensusError, Options, Source, of_netstat, take};
+pub use census::{Census, CensusError, Options, Source, take};
 pub use cidr::{Cidr, CidrError};
 pub use connection::{Age, Connection, Cookie, Family, Holding, Orphan, Timer, TimerKind};
 pub use filter::{Filter, FilterError, Match, Side, parse_age, parse_pid, parse_port};
