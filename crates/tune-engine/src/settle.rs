@@ -9,7 +9,7 @@ use tune_host::backend::{Edited, Moving};
 use tune_host::{Altered, Backend, Host, Override, PersistOptions, Persistence};
 use tune_model::claim::{Holding, ScopeClaims};
 use tune_model::plan::{Change, Conflict, Refusal, RefusalKind};
-use tune_model::reading::{Layer, Readings};
+use tune_model::reading::{Layer, Readings, Unread};
 use tune_model::{Slot, Step, Subject};
 
 use crate::joint;
@@ -145,6 +145,10 @@ impl Settlement<'_> {
 
         let mut moves = Vec::new();
         for (slot, serves) in self.slots_of(Layer::Runtime) {
+            if let Err(unread @ (Unread::Unclear(_) | Unread::Denied(_))) = live.part(&slot) {
+                settled.refusals.push(untouchable(&slot, &unread, serves));
+                continue;
+            }
             let (Ok(now), Ok(value)) = (live.part(&slot), view.part(&slot)) else { continue };
             if let Some(reason) = self.held_back(&slot, &now, &value) {
                 self.stay(&slot, (&now, &value), &reason, serves, settled);
@@ -357,6 +361,7 @@ impl Settlement<'_> {
         let options = PersistOptions {
             take_over: self.options.take_over,
             overwrite_foreign: self.options.overwrite_foreign,
+            leave_foreign: !self.foreign_is_refused && !self.options.overwrite_foreign,
         };
         let live = settled.steps.iter().filter_map(|step| step.effect.live());
         let live = live.map(|(tunable, _, after)| (tunable.to_owned(), after.to_owned())).collect();
@@ -496,6 +501,16 @@ impl Settlement<'_> {
                 hints,
             });
         }
+    }
+}
+
+/// What cannot be read is not given up as if it were back: its claims have to stay.
+fn untouchable(slot: &Slot, unread: &Unread, serves: Vec<Subject>) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Unreadable,
+        subject: serves.into_iter().next(),
+        message: format!("{slot} cannot be read, so whether it has to change cannot be told: {unread}"),
+        hints: vec!["once it can be read: the same command again".to_owned()],
     }
 }
 

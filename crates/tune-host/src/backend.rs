@@ -157,6 +157,8 @@ pub struct PersistOptions {
     pub take_over: bool,
     /// Replace what somebody else has changed since.
     pub overwrite_foreign: bool,
+    /// Leave what somebody else has changed since as it is: something is taken back, and not applied.
+    pub leave_foreign: bool,
 }
 
 /// A line of a boot file that sets a tunable.

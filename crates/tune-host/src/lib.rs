@@ -10,6 +10,7 @@ pub mod files;
 mod fresh;
 pub mod host;
 mod interrupt;
+pub mod ipadm_conf;
 pub mod live;
 pub mod native;
 pub mod property;
