@@ -1,6 +1,6 @@
 #!/bin/bash
 # Proves that no bytes which others wrote make a parser panic, overflow or answer nonsense: every fuzzer in fuzz/ runs
-# for its share of 21.8 million executions. In the order of an hour on one core; FUZZ_RUNS=10000 runs each
+# for its share of 23.5 million executions. In the order of an hour on one core; FUZZ_RUNS=10000 runs each
 # fuzzer that often instead, in minutes. Fails on the first crash, whose input stays in
 # fuzz/artifacts/TARGET. Needs cargo-fuzz (cargo install cargo-fuzz) and g++.
 set -euo pipefail
@@ -17,6 +17,8 @@ runs=(
   history:1000000 journal:800000 sysctl_tree_linux:500000 profile:300000 one_off:300000
   proc_text:200000 freebsd_sysctl_conf:200000 freebsd_rc_conf:200000 freebsd_loader_conf:200000
   freebsd_kernel_text:100000 sysctl_line_taken_over:50000 freebsd_block:20000
+  sunos_netstat:1000000 sunos_show_prop:300000 sunos_ipadm_conf:100000 sunos_start_script:100000
+  sunos_manifest:200000
 )
 host=$(rustc -vV | sed -n 's/^host: //p')
 for entry in "${runs[@]}"; do

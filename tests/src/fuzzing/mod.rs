@@ -10,6 +10,7 @@ mod host;
 mod linux;
 mod model;
 mod state;
+mod sunos;
 
 pub use freebsd::{
     freebsd_block, freebsd_kernel_text, freebsd_loader_conf, freebsd_rc_conf, freebsd_sysctl_conf,
@@ -17,12 +18,13 @@ pub use freebsd::{
 pub use linux::{kernel_command_line, modules, proc_text, sysctl_line_taken_over, sysctl_tree_linux};
 pub use model::{claims, names, one_off, profile, quantities};
 pub use state::{history, journal};
+pub use sunos::{sunos_ipadm_conf, sunos_manifest, sunos_netstat, sunos_show_prop, sunos_start_script};
 
 /// A function for bytes that others wrote.
 pub type Body = fn(&[u8]);
 
 /// Every one of them, by the name of its fuzzer and of its seeds.
-pub const BODIES: [(&str, Body); 17] = [
+pub const BODIES: [(&str, Body); 22] = [
     ("profile", profile),
     ("one_off", one_off),
     ("names", names),
@@ -40,6 +42,11 @@ pub const BODIES: [(&str, Body); 17] = [
     ("freebsd_rc_conf", freebsd_rc_conf),
     ("freebsd_block", freebsd_block),
     ("freebsd_kernel_text", freebsd_kernel_text),
+    ("sunos_show_prop", sunos_show_prop),
+    ("sunos_ipadm_conf", sunos_ipadm_conf),
+    ("sunos_start_script", sunos_start_script),
+    ("sunos_manifest", sunos_manifest),
+    ("sunos_netstat", sunos_netstat),
 ];
 
 /// How many lines a content has, one without an end included.
