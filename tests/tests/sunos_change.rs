@@ -1,38 +1,13 @@
 //! Changes on illumos and Solaris hosts in a directory: made, kept over a restart, taken back, and finished after a crash.
 #![allow(clippy::unwrap_used)]
 
-use serde_json::Value;
-use tune_tests::sandbox::valid;
-use tune_tests::sunos::{Guest, Model, Setup};
+use tune_tests::sunos::Guest;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tune-on-sunos");
 const APPLY: &[&str] = &["apply", "web-server", "--yes"];
 
-fn hosts() -> Vec<(String, Setup)> {
-    let plain = Model::ALL.iter().map(|model| (model.name().to_owned(), Setup::of(*model)));
-    plain.chain([("smartos".to_owned(), Setup::smartos())]).collect()
-}
-
 fn on_each_host(test: impl Fn(&str, &Guest)) {
-    for (name, setup) in hosts() {
-        test(&name, &Guest::with(PROGRAM, &setup));
-    }
-}
-
-fn document(guest: &Guest, words: &[&str]) -> Value {
-    let ran = guest.tune(&[&["--format", "json"], words].concat());
-    let document = ran.json();
-    valid(&document, document["schema"].as_str().unwrap()).unwrap_or_else(|error| panic!("{error}\n{ran}"));
-    document
-}
-
-/// Restarts a host; where a service of `tune`'s is installed, it runs.
-fn restart(guest: &Guest) {
-    guest.machine.reboot();
-    let manifests = ["/var/svc/manifest/site/tune.xml", "/opt/custom/smf/tune.xml"];
-    if manifests.iter().any(|path| guest.text(path).is_some()) {
-        guest.tune(&["apply", "--boot"]).exits(0);
-    }
+    Guest::on_each(PROGRAM, test);
 }
 
 #[test]
@@ -49,12 +24,12 @@ fn a_profile_is_applied_once_kept_over_a_restart_and_taken_back() {
         assert_eq!(guest.changes(), calls, "{name}");
         guest.tune(&["active"]).exits(0).says("web-server");
 
-        restart(guest);
+        guest.restart();
         guest.everything().same_as(&applied, &format!("{name}: after the restart"));
         guest.tune(&["audit", "web-server"]).exits(0);
         guest.tune(&["rollback", "1", "--yes"]).exits(0);
         guest.everything().same_as(&before, &format!("{name}: after the rollback"));
-        restart(guest);
+        guest.restart();
         guest.everything().same_as(&before, &format!("{name}: after another restart"));
         guest.tune(&["history", "--verify"]).exits(0);
     });
@@ -76,7 +51,7 @@ fn what_looks_only_shows_and_what_changes_makes_the_calls_that_it_printed() {
         let shows = |call: &Vec<String>| matches!(call[1].as_str(), "show-prop" | "-get");
         assert!(guest.calls().iter().all(shows), "{name}: {:?}", guest.calls());
 
-        let planned = document(guest, &["plan", "web-server"]);
+        let planned = guest.document(&["plan", "web-server"]).1;
         let steps = planned["steps"].as_array().unwrap().iter();
         let printed: Vec<String> = steps
             .flat_map(|step| step["commands"].as_array().cloned().unwrap_or_default())

@@ -379,6 +379,7 @@ impl Settlement<'_> {
             take_over: self.options.take_over,
             overwrite_foreign: self.options.overwrite_foreign,
             rendering: self.options.rendering,
+            leave_foreign: !self.foreign_is_refused && !self.options.overwrite_foreign,
         };
         let live = settled.steps.iter().filter_map(|step| step.effect.live());
         let live = live.map(|(tunable, _, after)| (tunable.to_owned(), after.to_owned())).collect();

@@ -163,6 +163,8 @@ pub struct PersistOptions {
     pub overwrite_foreign: bool,
     /// It is for people to carry out, on a host that is not there.
     pub rendering: bool,
+    /// Leave what somebody else has changed since as it is: something is taken back, and not applied.
+    pub leave_foreign: bool,
 }
 
 /// A line of a boot file that sets a tunable.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tune_model::catalog::KernelType;
-use tune_model::native::Command;
+use tune_model::native::{Command, Program};
 use tune_model::plan::{FileImage, Namespace};
 
 use crate::files::{FileError, Files};
@@ -19,6 +19,9 @@ pub enum ReadError {
     /// There is no such tunable here.
     #[error("{0} does not exist here")]
     Missing(String),
+    /// There is no such program here that would tell.
+    #[error("this system has no {0}")]
+    NoProgram(Program),
     /// The caller may not read it.
     #[error("{0} may not be read by this user")]
     Denied(String),

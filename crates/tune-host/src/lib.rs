@@ -10,6 +10,7 @@ pub mod files;
 mod fresh;
 pub mod host;
 mod interrupt;
+pub mod ipadm_conf;
 mod keys;
 pub mod live;
 mod loopback;

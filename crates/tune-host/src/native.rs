@@ -155,8 +155,7 @@ impl Runner {
     }
 
     fn locate(&self, program: Program) -> Result<PathBuf, RunError> {
-        let below =
-            |path: &&str| self.root.join(Path::new(path).strip_prefix("/").unwrap_or(Path::new(path)));
+        let below = |path: &&str| self.root.join(path.trim_start_matches('/'));
         let found = program.paths().iter().map(below).find(|path| path.exists());
         found.ok_or(RunError::Absent(program))
     }

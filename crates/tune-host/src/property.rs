@@ -5,6 +5,7 @@
 use tune_model::native::{self, Command, Keeper, Property};
 
 use crate::host::{Host, Machine, ReadError};
+use crate::ipadm_conf;
 use crate::native::{FIELDS, Inquiry, Output, RunError};
 
 /// What the next boot sets.
@@ -14,7 +15,7 @@ pub enum Kept {
     Value(String),
     /// Nothing: the kernel's default stays.
     Nothing,
-    /// The program does not say.
+    /// The program does not say, or shows nothing of what is in its file: it has not reached its daemon.
     Unreadable,
     /// The program keeps nothing, ever.
     Never,
@@ -46,41 +47,64 @@ pub fn read(host: &dyn Host, property: &Property) -> Result<Shown, ReadError> {
 }
 
 /// Reads properties of a protocol, in the order asked for.
-pub fn read_all(
-    host: &dyn Host,
-    keeper: Keeper,
-    protocol: &str,
-    names: &[String],
-) -> Vec<Result<Shown, ReadError>> {
+pub fn read_all(host: &dyn Host, keeper: Keeper, protocol: &str, names: &[String]) -> Found {
     match keeper {
         Keeper::Ipadm if names.is_empty() => Vec::new(),
         Keeper::Ipadm => {
             let inquiry = Inquiry::ShowProperties { protocol: protocol.to_owned(), names: names.to_vec() };
-            let rows = ask(host, &inquiry).and_then(|output| rows(&inquiry, &output, protocol, names));
-            rows.unwrap_or_else(|reason| {
-                let failed = |name: &String| ReadError::Failed {
-                    name: format!("{protocol} {name}"),
-                    reason: reason.clone(),
-                };
-                names.iter().map(|name| Err(failed(name))).collect()
+            let rows = host
+                .inquire(&inquiry)
+                .map_err(Unasked::Program)
+                .and_then(|output| rows(&inquiry, &output, protocol, names).map_err(Unasked::NotUnderstood));
+            let rows = rows.map(|rows| held_against_file(host, protocol, names, rows));
+            rows.unwrap_or_else(|why| {
+                names.iter().map(|name| Err(why.of(format!("{protocol} {name}")))).collect()
             })
         }
         _ => names.iter().map(|name| read_ndd(host, protocol, name)).collect(),
     }
 }
 
-fn ask(host: &dyn Host, inquiry: &Inquiry) -> Result<Output, String> {
-    host.inquire(inquiry).map_err(|error: RunError| error.to_string())
+type Found = Vec<Result<Shown, ReadError>>;
+
+/// ipadm shows that nothing is kept also where it cannot reach its daemon, whose file then tells.
+fn held_against_file(host: &dyn Host, protocol: &str, names: &[String], mut rows: Found) -> Found {
+    if !rows.iter().flatten().any(|shown| shown.kept == Kept::Nothing) {
+        return rows;
+    }
+    let lines = ipadm_conf::read(host.files()).unwrap_or_default();
+    for (shown, name) in rows.iter_mut().zip(names) {
+        let Ok(shown) = shown else { continue };
+        let property =
+            Property { keeper: Keeper::Ipadm, protocol: protocol.to_owned(), name: name.trim().to_owned() };
+        if shown.kept == Kept::Nothing && lines.iter().any(|line| line.keeps(&property)) {
+            shown.kept = Kept::Unreadable;
+        }
+    }
+    rows
+}
+
+/// Why nothing was learned of any of the properties that were asked for.
+enum Unasked {
+    /// The program did not answer.
+    Program(RunError),
+    /// What it answered is not known to mean anything.
+    NotUnderstood(String),
+}
+
+impl Unasked {
+    fn of(&self, name: String) -> ReadError {
+        match self {
+            Self::Program(RunError::Absent(program)) => ReadError::NoProgram(*program),
+            Self::Program(error) => ReadError::Failed { name, reason: error.to_string() },
+            Self::NotUnderstood(reason) => ReadError::Failed { name, reason: reason.clone() },
+        }
+    }
 }
 
 /// Understands the rows of `show-prop -c`. It ends with 1 where one of several properties is not there, and shows the
 /// others all the same.
-fn rows(
-    inquiry: &Inquiry,
-    output: &Output,
-    protocol: &str,
-    names: &[String],
-) -> Result<Vec<Result<Shown, ReadError>>, String> {
+fn rows(inquiry: &Inquiry, output: &Output, protocol: &str, names: &[String]) -> Result<Found, String> {
     let lines: Vec<&str> = output.stdout.lines().filter(|line| !line.is_empty()).collect();
     if lines.is_empty() || output.status > 1 {
         return Err(ended(&inquiry.command(), output));
@@ -139,7 +163,7 @@ fn read_ndd(host: &dyn Host, protocol: &str, name: &str) -> Result<Shown, ReadEr
     let property = Property { keeper: Keeper::Ndd, protocol: protocol.to_owned(), name: name.to_owned() };
     let inquiry = Inquiry::GetProperty { device: property.device(), name: name.to_owned() };
     let failed = |reason| ReadError::Failed { name: property.to_string(), reason };
-    let output = ask(host, &inquiry).map_err(failed)?;
+    let output = host.inquire(&inquiry).map_err(|error| Unasked::Program(error).of(property.to_string()))?;
     if output.status != 0 {
         return Err(failed(ended(&inquiry.command(), &output)));
     }
@@ -152,19 +176,36 @@ fn read_ndd(host: &dyn Host, protocol: &str, name: &str) -> Result<Shown, ReadEr
     Ok(Shown { current, default: None, possible: None, writable: true, kept: Kept::Never })
 }
 
-/// Carries calls out, in order.
+/// Carries out calls that change a property, in order.
 ///
 /// # Errors
 ///
-/// Says which call failed, and what it said; those before it have taken effect.
-pub fn run_all(machine: &dyn Machine, commands: &[Command]) -> Result<(), String> {
+/// Says which call failed, what it said, and what that may come from; those before it have taken effect.
+pub fn change(machine: &dyn Machine, property: &Property, commands: &[Command]) -> Result<(), String> {
     for command in commands {
         let output = machine.run(command).map_err(|error| error.to_string())?;
         if output.status != 0 {
-            return Err(ended(command, &output));
+            return Err(format!("{}{}", ended(command, &output), advice(machine, property)));
         }
     }
     Ok(())
+}
+
+/// Says what may keep a property from being changed, going by what its program shows of it and not by what it says to
+/// people. That a value is in its range was seen before the call was made.
+fn advice(machine: &dyn Machine, property: &Property) -> &'static str {
+    match (property.keeper, read(machine, property)) {
+        (Keeper::Ipadm, Ok(Shown { writable: false, .. })) => "; this system lets it be read only",
+        (Keeper::Ipadm, Ok(Shown { kept: Kept::Unreadable, .. })) => {
+            "; does svc:/network/ip-interface-management run? ipadm cannot tell what it keeps"
+        }
+        (Keeper::Ipadm, Ok(_)) => {
+            "; a right may be missing: authorization solaris.network.interface.config and privilege sys_ip_config, as \
+             root has them, or pfexec with the profile Network Management"
+        }
+        (_, Ok(_)) => "; a right may be missing: run tune as root",
+        (_, Err(_)) => "",
+    }
 }
 
 /// Says how a program ended, in its own words where it had any: old ones complain on the output that is for results.
@@ -263,8 +304,10 @@ mod tests {
 
     #[test]
     fn what_a_program_said_is_one_clean_line() {
-        let said = "ipadm: unrecognized option '-\0'\nusage: ...\n";
-        assert_eq!(excerpt(said), "ipadm: unrecognized option '- ' usage: ...");
+        assert_eq!(
+            excerpt("ipadm: unrecognized option '-\0'\nusage: ...\n"),
+            "ipadm: unrecognized option '- ' usage: ..."
+        );
         assert!(excerpt(&"x".repeat(1000)).len() < 210);
     }
 }

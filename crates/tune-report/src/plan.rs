@@ -206,10 +206,14 @@ pub(crate) fn refused(refusals: &[Refusal], message: &str) -> Option<ErrorReport
     Some(error)
 }
 
-/// Makes a sentence of a fragment.
+/// Makes a sentence of a fragment. The name of a tunable or a file at its beginning stays as it is.
 pub(crate) fn sentence(fragment: &str) -> String {
+    let is_name =
+        fragment.split(':').next().is_some_and(|word| word.contains(['.', '/', '_']) && !word.contains(' '));
     let mut chars = fragment.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let first =
+        chars.next().map(|first| if is_name { first.to_string() } else { first.to_uppercase().to_string() });
+    let first = first.unwrap_or_default();
     let end = if fragment.ends_with('.') { "" } else { "." };
     format!("{first}{}{end}", chars.as_str())
 }

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use tune_host::property::{self, Shown};
 use tune_host::{Host, Inquiry, ReadError, Scope};
-use tune_model::native::{self, Keeper, Property};
+use tune_model::native::{self, Keeper};
 
 use crate::fresh::Family;
 
-/// The property that every supported release has, by its name for either program.
-const PROBES: [(Keeper, &str); 2] =
-    [(Keeper::Ipadm, "_fin_wait_2_flush_interval"), (Keeper::Ndd, "tcp_fin_wait_2_flush_interval")];
+/// The property that every supported release has, by its name for either program; and one that tells how old ipadm is.
+const PROBES: [(Keeper, &[&str]); 2] = [
+    (Keeper::Ipadm, &["_fin_wait_2_flush_interval", "max_buf"]),
+    (Keeper::Ndd, &["tcp_fin_wait_2_flush_interval"]),
+];
 
 /// The zone that is looked at from inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,9 @@ pub(crate) struct Ground {
     /// The family of releases, where it can be told.
     pub(crate) family: Option<Family>,
     pub(crate) zone: Zone,
+    /// The kernel holds buffers against their limit and the ends of a range of ports against each other. It does where
+    /// `max_buf` has its present name: both came in 2013.
+    pub(crate) crossed: bool,
     /// The files in /etc are made anew at each boot: the global zone of SmartOS.
     pub(crate) ramdisk: bool,
     /// It is an image: nothing runs.
@@ -85,8 +90,10 @@ pub(crate) fn of(host: &dyn Host) -> Ground {
     let identity = host.identity();
     let version = identity.version.unwrap_or_default();
     let zone = zone(host);
+    let (keeper, crossed) = keeper(host);
     Ground {
-        keeper: keeper(host),
+        keeper,
+        crossed,
         family: family(&identity.release.unwrap_or_default(), &version),
         ramdisk: version.starts_with("joyent_") && zone == Zone::Global,
         zone,
@@ -114,6 +121,7 @@ pub(crate) const fn as_shipped(family: Family) -> Ground {
         keeper: Ok(family.keeper()),
         family: Some(family),
         zone: Zone::Unknown,
+        crossed: matches!(family, Family::Illumos),
         ramdisk: false,
         image: true,
         on_paper: true,
@@ -130,18 +138,28 @@ fn family(release: &str, version: &str) -> Option<Family> {
     }
 }
 
-fn keeper(host: &dyn Host) -> Result<Keeper, String> {
+/// Tells which program keeps the properties, and whether it knows `max_buf` by its present name.
+///
+/// Where ipadm is there and gives no sensible answer, ndd is not asked: it would keep nothing, and what ipadm keeps would
+/// be overlooked because of a fault that may pass.
+fn keeper(host: &dyn Host) -> (Result<Keeper, String>, bool) {
     let mut reasons = Vec::new();
-    for (keeper, name) in PROBES {
-        let property = Property { keeper, protocol: "tcp".to_owned(), name: name.to_owned() };
-        match property::read(host, &property) {
-            Ok(Shown { current, .. }) if native::number(&current).is_some() => return Ok(keeper),
-            Ok(Shown { current, .. }) => reasons.push(format!("{property} reads {current:?}")),
-            Err(ReadError::Failed { reason, .. }) => reasons.push(reason),
-            Err(error) => reasons.push(error.to_string()),
+    for (keeper, names) in PROBES {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut rows = property::read_all(host, keeper, "tcp", &names).into_iter();
+        let Some(first) = rows.next() else { continue };
+        let crossed = rows.next().is_some_and(|row| row.is_ok());
+        match first {
+            Ok(Shown { current, .. }) if native::number(&current).is_some() => return (Ok(keeper), crossed),
+            Err(error @ (ReadError::Missing(_) | ReadError::NoProgram(_))) => reasons.push(error.to_string()),
+            Ok(Shown { current, .. }) => {
+                return (Err(format!("{} reads {current:?}, which is no number", names[0])), false);
+            }
+            Err(ReadError::Failed { reason, .. }) => return (Err(reason), false),
+            Err(error) => return (Err(error.to_string()), false),
         }
     }
-    Err(format!("no program tells the properties of TCP: {}", reasons.join("; ")))
+    (Err(format!("no program tells the properties of TCP: {}", reasons.join("; "))), false)
 }
 
 fn zone(host: &dyn Host) -> Zone {

@@ -13,6 +13,7 @@ mod listeners;
 mod names;
 mod permitted;
 mod persist;
+mod ports;
 mod read;
 mod service;
 mod settings;

@@ -13,10 +13,10 @@ use crate::fresh::Family;
 
 /// Says what keeps the old values once these tunables have changed.
 pub(crate) fn aftermath(host: &dyn Host, tunables: &BTreeSet<&str>, family: Option<Family>) -> Vec<String> {
-    let copied = |tunable: &&&str| {
+    let copied = |tunable: &&str| {
         matches!(behaviour(tunable, family).1, TakesHold::NewSockets | TakesHold::NewListeners)
     };
-    if !tunables.iter().any(|tunable| copied(&tunable)) {
+    if !tunables.iter().any(copied) {
         return Vec::new();
     }
     let ports = ports(host);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tune_host::backend::{Edited, Moving};
+use tune_host::ipadm_conf::{CONF, Line};
 use tune_host::property::{Kept, Shown};
 use tune_host::{Altered, FileError, Host, Override, PersistOptions, Persistence, content_of};
 use tune_model::claim::{Holding, ScopeClaims};
@@ -11,9 +12,10 @@ use tune_model::native::{self, Property};
 use tune_model::plan::{Bytes, Change, FileImage};
 use tune_model::{Effect, Readings, Slot};
 
-use crate::boot::{CONF, Line, NextBoot, Which, put};
+use crate::boot::{NextBoot, Which, put};
 use crate::buffers;
 use crate::ground::{Ground, Persists};
+use crate::ports::{self, End};
 use crate::read::{self, Found};
 use crate::service::{self, DIRECTORIES};
 
@@ -72,8 +74,9 @@ fn by_ipadm(task: Task<'_>) -> Persistence {
     let related: BTreeSet<String> = tunables.iter().flat_map(|tunable| related(tunable)).collect();
     let asked = tunables.iter().copied().chain(related.iter().map(String::as_str));
     let found = read::ask(task.host, task.ground, asked);
+    let next = NextBoot::of(task.host, task.ground, &found, task.before);
     let mut turns: Vec<Turn> =
-        tunables.iter().filter_map(|tunable| turn(task, &found, tunable, &mut out)).collect();
+        tunables.iter().filter_map(|tunable| turn(task, (&found, &next), tunable, &mut out)).collect();
     turns.sort_by_key(|turn| {
         let from = turn.now.as_deref().unwrap_or(&turn.default);
         (rank(&turn.tunable, from, turn.wanted.as_deref().unwrap_or(&turn.default)), turn.tunable.clone())
@@ -81,7 +84,6 @@ fn by_ipadm(task: Task<'_>) -> Persistence {
     if !out.impossible.is_empty() {
         return out;
     }
-    let next = NextBoot::of(task.host, task.ground, &found, task.before);
     settle_order(task, &next, &turns, &mut out);
     out.changes = turns.iter().filter_map(|turn| change(task, turn)).collect();
     out
@@ -91,36 +93,29 @@ fn by_ipadm(task: Task<'_>) -> Persistence {
 pub(crate) fn related(tunable: &str) -> Vec<String> {
     let limit = buffers::limit_of(tunable);
     let bounded = buffers::bounded_by(tunable).into_iter().flatten();
-    let ports = [crate::settings::FIRST_PORT, crate::settings::LAST_PORT];
-    let ports = ports.iter().filter(|_| ports.contains(&tunable)).map(|port| (*port).to_owned());
-    limit.into_iter().chain(bounded).chain(ports).collect()
+    let other_end = ports::other_end(tunable).map(|(_, other)| other);
+    limit.into_iter().chain(bounded).chain(other_end).collect()
 }
 
-/// Returns the place among others: a limit goes up before what it bounds and down after it.
+/// Returns the place among others: what bounds another one from above goes up before it and down after it.
 pub(crate) fn rank(tunable: &str, from: &str, to: &str) -> u32 {
     let up = native::number(to) > native::number(from);
-    let outer = buffers::bounded_by(tunable).is_some() || tunable == crate::settings::LAST_PORT;
-    match (outer, tunable == crate::settings::FIRST_PORT) {
-        (true, _) => {
-            if up {
-                0
-            } else {
-                2
-            }
-        }
-        (_, true) => {
-            if up {
-                2
-            } else {
-                0
-            }
-        }
+    let end = ports::other_end(tunable).map(|(end, _)| end);
+    let is_outer = buffers::bounded_by(tunable).is_some() || end == Some(End::Last);
+    match (is_outer, end == Some(End::First), up) {
+        (true, _, true) | (_, true, false) => 0,
+        (true, _, false) | (_, true, true) => 2,
         _ => 1,
     }
 }
 
 /// Finds out what becomes of one property; notes what is in the way.
-fn turn(task: Task<'_>, found: &Found, tunable: &str, out: &mut Persistence) -> Option<Turn> {
+fn turn(
+    task: Task<'_>,
+    (found, next): (&Found, &NextBoot),
+    tunable: &str,
+    out: &mut Persistence,
+) -> Option<Turn> {
     let slot = Slot::whole(tunable);
     let wanted = task.claims.boot.get(&slot).and_then(|holding| holding.held.clone());
     let original = task.before.kept.get(tunable);
@@ -130,11 +125,11 @@ fn turn(task: Task<'_>, found: &Found, tunable: &str, out: &mut Persistence) -> 
     let (property, shown) = match found.get(tunable) {
         Some((property, shown)) => (property.clone(), shown),
         None => {
-            out.impossible.push((slot, "it cannot be read".to_owned()));
+            out.impossible.push((slot, found.why_not(tunable)));
             return None;
         }
     };
-    let now = match kept(task, shown) {
+    let now = match kept(shown) {
         Ok(now) => now,
         Err(reason) => {
             out.impossible.push((slot, reason));
@@ -142,10 +137,14 @@ fn turn(task: Task<'_>, found: &Found, tunable: &str, out: &mut Persistence) -> 
         }
     };
     if let Some(edited) = altered(task, &slot, now.as_deref()) {
-        let given_back = wanted.is_none() && !task.options.overwrite_foreign;
-        out.edited.push(edited);
-        if given_back {
-            return None;
+        match (task.options.leave_foreign, &wanted) {
+            (true, _) => {
+                out.edited.push(edited);
+                return None;
+            }
+            // Applied anew: it is said, and set again.
+            (false, Some(_)) => out.edited.push(edited),
+            (false, None) => {}
         }
     }
     match (&wanted, original) {
@@ -158,23 +157,42 @@ fn turn(task: Task<'_>, found: &Found, tunable: &str, out: &mut Persistence) -> 
         (Some(now), Some(wanted)) => native::same_number(now, wanted),
         (now, wanted) => now == wanted,
     };
+    let lost =
+        || now.as_deref().filter(|_| original.is_none()).and_then(|now| lost(next, found, tunable, now));
+    let in_the_way = if same || wanted.is_none() { None } else { keeps_nothing(task).or_else(lost) };
+    if let Some(reason) = in_the_way {
+        out.impossible.push((slot, reason));
+        return None;
+    }
     let live = task.moving.live.get(tunable).cloned().unwrap_or_else(|| shown.current.trim().to_owned());
     let default = shown.default.clone().unwrap_or_else(|| live.clone());
     (!same).then(|| Turn { tunable: tunable.to_owned(), property, default, now, wanted, live })
 }
 
-/// Returns what ipadm keeps, unless it does not say, or would say that it keeps what it does not.
-fn kept(task: Task<'_>, shown: &Shown) -> Result<Option<String>, String> {
-    let missing = matches!(task.host.files().kind(Path::new(CONF)), Err(FileError::Missing(_)));
+/// Returns what ipadm keeps, unless it does not say.
+fn kept(shown: &Shown) -> Result<Option<String>, String> {
     match &shown.kept {
         Kept::Value(value) => Ok(Some(value.clone())),
-        Kept::Nothing if missing => {
-            Err(format!("{CONF} is missing, and ipadm then keeps nothing though it says so"))
-        }
         Kept::Nothing => Ok(None),
         _ => Err("what ipadm keeps of it cannot be read: does svc:/network/ip-interface-management run?"
             .to_owned()),
     }
+}
+
+/// Tells why ipadm would not keep anything although it would say that it does.
+fn keeps_nothing(task: Task<'_>) -> Option<String> {
+    let missing = matches!(task.host.files().kind(Path::new(CONF)), Err(FileError::Missing(_)));
+    missing.then(|| format!("{CONF} is missing, and ipadm then keeps nothing though it says so"))
+}
+
+/// Tells why what is kept could not be put back: ipadm keeps nothing that the running kernel does not take as well.
+fn lost(next: &NextBoot, found: &Found, tunable: &str, now: &str) -> Option<String> {
+    let number = |shown: &Shown| native::number(&shown.current);
+    let live = found.iter().filter_map(|(name, _, shown)| Some((name.to_owned(), number(shown)?))).collect();
+    let reason = next.refuses_now(tunable, now, &live)?;
+    Some(format!(
+        "ipadm keeps {now:?} of it, which could not be put back, as the running kernel refuses that: {reason}"
+    ))
 }
 
 /// Tells whether somebody else has changed what is kept since `tune` did.
@@ -200,7 +218,9 @@ fn altered(task: Task<'_>, slot: &Slot, now: Option<&str>) -> Option<Edited> {
 fn settle_order(task: Task<'_>, next: &NextBoot, turns: &[Turn], out: &mut Persistence) {
     let plain: Vec<(&Turn, Option<&str>)> = turns.iter().map(|turn| (turn, turn.wanted.as_deref())).collect();
     let refused = refused(next, turns, &plain);
-    let requeued = turns.iter().filter(|turn| refused.contains_key(&turn.tunable) && turn.now.is_some());
+    // Of several lines of a property ipadm drops and changes the first only.
+    let movable = |turn: &&Turn| turn.now.is_some() && next.count_lines(&turn.property) == 1;
+    let requeued = turns.iter().filter(|turn| refused.contains_key(&turn.tunable)).filter(movable);
     let mut sequence: Vec<(&Turn, Option<&str>)> = requeued.map(|turn| (turn, None)).collect();
     sequence.extend(plain);
     for (tunable, reason) in self::refused(next, turns, &sequence) {
@@ -219,7 +239,7 @@ fn settle_order(task: Task<'_>, next: &NextBoot, turns: &[Turn], out: &mut Persi
     for (turn, after) in sequence {
         let after = after.map(str::to_owned);
         let before = now.insert(&turn.tunable, after.clone()).flatten();
-        if let Some(reason) = refused_on_the_way(task, turn, after.as_deref()) {
+        if let Some(reason) = refused_on_the_way(task, next, turn, after.as_deref()) {
             out.impossible.push((Slot::whole(&turn.tunable), reason));
         }
         out.effects.push(Effect::PersistProperty {
@@ -233,25 +253,43 @@ fn settle_order(task: Task<'_>, next: &NextBoot, turns: &[Turn], out: &mut Persi
     }
 }
 
-/// Goes through the boot that a sequence of changes leads to, and returns what it would not take of what is wanted.
+/// Goes through the boot that a sequence of changes leads to, and tells why it would not end with what is wanted.
 fn refused(next: &NextBoot, turns: &[Turn], sequence: &[(&Turn, Option<&str>)]) -> BTreeMap<String, String> {
     let mut lines: Vec<Line> = next.lines(Which::AsIs);
     for (turn, value) in sequence {
         put(&mut lines, std::slice::from_ref(&turn.property), *value);
     }
-    let mut replay = next.replay(&lines);
-    let wanted = turns.iter().filter(|turn| turn.wanted.is_some());
-    wanted.filter_map(|turn| Some((turn.tunable.clone(), replay.refused.remove(&turn.tunable)?))).collect()
+    let replay = next.replay(&lines);
+    let reason = |turn: &Turn| {
+        let wanted = native::number(turn.wanted.as_deref()?);
+        let last = replay.set_by.get(&turn.tunable).map(|at| &lines[*at]);
+        let other = last.filter(|line| native::number(&line.value) != wanted);
+        let later = || {
+            let place = other?.place.as_ref().map_or_else(|| CONF.to_owned(), ToString::to_string);
+            Some(format!("{place} sets it to {} after that", other?.value.trim()))
+        };
+        replay.refused.get(&turn.tunable).cloned().or_else(later)
+    };
+    turns.iter().filter_map(|turn| Some((turn.tunable.clone(), reason(turn)?))).collect()
 }
 
-/// ipadm sets the running kernel before it keeps anything, and that refuses a buffer above its present limit.
-fn refused_on_the_way(task: Task<'_>, turn: &Turn, after: Option<&str>) -> Option<String> {
-    let (limit, after) = buffers::limit_of(&turn.tunable).zip(native::number(after?))?;
-    let now = || task.readings.get(&limit).and_then(|reading| reading.live.clone().ok());
-    let most = task.moving.live.get(&limit).cloned().or_else(now)?;
-    (native::number(&most)? < after).then(|| {
-        format!("ipadm sets the running kernel on the way, which refuses {after} while {limit} is {most}")
-    })
+/// Every call that changes what is kept sets the running kernel on the way, which may refuse that: the value first, or the
+/// default where nothing is to be kept, then the one that is to stay.
+fn refused_on_the_way(task: Task<'_>, next: &NextBoot, turn: &Turn, after: Option<&str>) -> Option<String> {
+    let live = task.readings.iter().filter_map(|(name, reading)| {
+        let moved = task.moving.live.get(name).map(String::as_str);
+        let now = moved.or(reading.live.as_deref().ok())?;
+        Some((name.clone(), native::number(now)?))
+    });
+    let live = live.collect();
+    let refuses = |value: &str| next.refuses_now(&turn.tunable, value, &live);
+    // A default is not held against a limit, only against the other end of the ports.
+    let is_held = after.is_some() || ports::other_end(&turn.tunable).is_some();
+    let passing = after.unwrap_or(&turn.default);
+    let first = if is_held { refuses(passing) } else { None };
+    let moves = !native::same_number(passing, &turn.live);
+    let reason = first.or_else(|| refuses(&turn.live).filter(|_| moves))?;
+    Some(format!("ipadm sets the running kernel on the way, which refuses that: {reason}"))
 }
 
 /// A start script that sets the same later wins.
@@ -313,12 +351,19 @@ fn by_service(task: Task<'_>) -> Persistence {
     let wanted = values().next().is_some().then(|| service::manifest(host, ground, values()));
     let left = before.files.get(path);
     // A manifest that names this program elsewhere is as good.
-    let sound = |text: &String| service::is_manifest(text.as_bytes());
-    if found.as_ref() != left
-        && found != wanted
-        && !found.as_ref().is_some_and(sound)
-        && !options.overwrite_foreign
-    {
+    let is_strange = found.as_ref().is_some_and(|text| !service::is_manifest(text.as_bytes()));
+    let is_changed = found.as_ref() != left && found != wanted && (is_strange || found.is_none());
+    if is_strange && options.overwrite_foreign && found != wanted {
+        // Whoever takes that back would put a command of somebody else's where the system starts it.
+        let why = format!(
+            "{} is no manifest of tune's, and tune will not put such a file back: move it away",
+            path.display()
+        );
+        out.impossible
+            .extend(before.boot.keys().chain(claims.boot.keys()).map(|slot| (slot.clone(), why.clone())));
+        return out;
+    }
+    if is_changed && !options.overwrite_foreign {
         let none = || "no file".to_owned();
         out.edited.push(Edited {
             what: Altered::File(path.to_owned()),

@@ -26,6 +26,11 @@ impl Found {
         self.by_name.get(tunable)
     }
 
+    /// Says why nothing is known of a tunable.
+    pub(crate) fn why_not(&self, tunable: &str) -> String {
+        self.failed.get(tunable).map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)
+    }
+
     /// Returns what is shown of every tunable that was found.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Property, &Shown)> {
         self.by_name.iter().map(|(name, (property, shown))| (name.as_str(), property, shown))

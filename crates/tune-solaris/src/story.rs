@@ -2,6 +2,7 @@
 
 use tune_host::Host;
 use tune_host::backend::{BootLine, BootStory};
+use tune_host::ipadm_conf::CONF;
 use tune_model::Place;
 use tune_model::claim::ScopeClaims;
 
@@ -32,7 +33,7 @@ pub(crate) fn tell(host: &dyn Host, ground: &Ground, related: &[String], tunable
 fn kept(next: &NextBoot, ground: &Ground, tunable: &str, decided: Option<&Place>) -> Option<BootLine> {
     let lines = next.lines(Which::AsIs);
     let line = next.line_of(&lines, tunable)?;
-    let place = line.place.clone().unwrap_or_else(|| Place { file: crate::boot::CONF.into(), line: 0 });
+    let place = line.place.clone().unwrap_or_else(|| Place { file: CONF.into(), line: 0 });
     let wins = decided == Some(&place);
     let refused = next.replay(&lines).refused.remove(tunable);
     let lost =

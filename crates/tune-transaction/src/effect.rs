@@ -241,12 +241,22 @@ pub(crate) fn carry_out(machine: &dyn Machine, effect: &Effect, tag: &str) -> Re
         (Err(reason), Ok(shown)) if shown.before && shown.astray.is_none() => {
             Err(failed(machine, effect, tag, reason))
         }
-        (Ok(()), Ok(shown)) => {
-            let (_, wanted) = sides(effect);
-            let reason = format!("it reads {} after {wanted} was written", shown.found);
-            Err(put_back(machine, effect, tag, reason))
-        }
+        (Ok(()), Ok(shown)) => Err(put_back(machine, effect, tag, not_so(effect, &shown))),
         (Err(reason), _) | (Ok(()), Err(reason)) => Err(put_back(machine, effect, tag, reason)),
+    }
+}
+
+/// Says that a change was reported to have been made, and was not.
+fn not_so(effect: &Effect, shown: &Shown) -> String {
+    let (_, wanted) = sides(effect);
+    match effect {
+        Effect::PersistProperty { after: Some(after), .. } if shown.before && shown.astray.is_none() => {
+            format!(
+                "ipadm set it to {after}, reported no error and keeps nothing for the next boot: does \
+             svc:/network/ip-interface-management run, and is /etc/ipadm/ipadm.conf there?"
+            )
+        }
+        _ => format!("it reads {} after {wanted} was written", shown.found),
     }
 }
 
@@ -398,8 +408,8 @@ fn change(machine: &dyn Machine, effect: &Effect, tag: &str) -> Result<(), Strin
         Effect::SetTunable { tunable, namespace, after, .. } => {
             machine.write_in(namespace.as_ref(), tunable, after).map_err(|error| error.to_string())
         }
-        Effect::SetProperty { .. } | Effect::PersistProperty { .. } => {
-            property::run_all(machine, &effect.commands())
+        Effect::SetProperty { property, .. } | Effect::PersistProperty { property, .. } => {
+            property::change(machine, property, &effect.commands())
         }
         Effect::ReplaceFile { path, after, .. } => {
             machine.replace_file(path, after.as_ref(), tag).map_err(|error| error.to_string())

@@ -104,7 +104,8 @@ pub fn claims(held: &[(&str, &str)]) -> ScopeClaims {
 pub fn there_and_back(host: Memory, backend: &dyn tune_host::Backend, wanted: &ScopeClaims, paths: &[&str]) {
     let names = wanted.boot.keys().map(|slot| slot.tunable.clone()).collect();
     let nothing = ScopeClaims::default();
-    let options = PersistOptions { take_over: true, overwrite_foreign: true, rendering: false };
+    let options =
+        PersistOptions { take_over: true, overwrite_foreign: true, leave_foreign: false, rendering: false };
     let contents =
         |host: &Memory| paths.iter().map(|path| host.files.read(path.as_ref()).ok()).collect::<Vec<_>>();
     let before = contents(&host);

@@ -11,6 +11,7 @@ mod linux;
 mod model;
 mod sockets;
 mod state;
+mod sunos;
 
 pub use freebsd::{
     freebsd_block, freebsd_kernel_text, freebsd_loader_conf, freebsd_rc_conf, freebsd_sysctl_conf,
@@ -19,12 +20,13 @@ pub use linux::{kernel_command_line, modules, proc_text, sysctl_line_taken_over,
 pub use model::{claims, names, one_off, profile, quantities};
 pub use sockets::{sockets_filter, sockets_freebsd, sockets_inet_diag, sockets_netstat, sockets_proc_net};
 pub use state::{history, journal};
+pub use sunos::{sunos_ipadm_conf, sunos_manifest, sunos_netstat, sunos_show_prop, sunos_start_script};
 
 /// A function for bytes that others wrote.
 pub type Body = fn(&[u8]);
 
 /// Every one of them, by the name of its fuzzer and of its seeds.
-pub const BODIES: [(&str, Body); 22] = [
+pub const BODIES: [(&str, Body); 27] = [
     ("profile", profile),
     ("one_off", one_off),
     ("names", names),
@@ -47,6 +49,11 @@ pub const BODIES: [(&str, Body); 22] = [
     ("sockets_freebsd", sockets_freebsd),
     ("sockets_netstat", sockets_netstat),
     ("sockets_filter", sockets_filter),
+    ("sunos_show_prop", sunos_show_prop),
+    ("sunos_ipadm_conf", sunos_ipadm_conf),
+    ("sunos_start_script", sunos_start_script),
+    ("sunos_manifest", sunos_manifest),
+    ("sunos_netstat", sunos_netstat),
 ];
 
 /// How many lines a content has, one without an end included.

@@ -14,6 +14,8 @@ use tune_model::native::Command;
 use tune_model::plan::{FileImage, Namespace};
 
 use super::machine::Machine;
+use super::program::said;
+use super::said::Said;
 
 /// How long a program may take before `tune` gives it up.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -24,6 +26,8 @@ pub struct SunHost {
     machine: Machine,
     files: LiveHost,
     runner: Runner,
+    /// Plays the programs in this process where none of them is to die or to hang.
+    quick: bool,
     changes: Cell<u32>,
 }
 
@@ -34,10 +38,30 @@ impl SunHost {
             machine: Machine::open(root),
             files: LiveHost::image(root, None),
             runner: Runner::new(root, TIME_LIMIT),
+            quick: std::env::var_os(QUICK).is_some(),
             changes: Cell::new(0),
         }
     }
+
+    /// The host in a directory, for what is tried many hundred times: its programs are played in the calling process.
+    pub fn quick(root: &Path) -> Self {
+        Self { quick: true, ..Self::at(root) }
+    }
+
+    fn call(&self, command: &Command) -> Result<Output, RunError> {
+        let path = self.machine.program(command.program.name());
+        if !self.quick || !path.exists() || self.machine.is_deadly() {
+            return self.runner.run(command);
+        }
+        let said = said(&path, command.arguments.iter().map(Into::into));
+        let said = said.unwrap_or_else(|what| Said::unmodelled(&what));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Output { status: said.code.into(), stdout: text(&said.out), stderr: text(&said.err) })
+    }
 }
+
+/// Names the environment variable that has the programs played in the process of `tune`.
+pub(super) const QUICK: &str = "TUNE_FAKE_QUICK";
 
 /// Names the environment variable that ends the process before or after one of its changes: `before:3`, `after:3`.
 pub(super) const STOP: &str = "TUNE_FAKE_STOP";
@@ -126,7 +150,7 @@ impl Host for SunHost {
     }
 
     fn inquire(&self, inquiry: &Inquiry) -> Result<Output, RunError> {
-        self.runner.run(&inquiry.command())
+        self.call(&inquiry.command())
     }
 
     fn file_image(&self, path: &Path) -> Result<Option<FileImage>, FileError> {
@@ -144,7 +168,7 @@ impl Changeable for SunHost {
     }
 
     fn run(&self, command: &Command) -> Result<Output, RunError> {
-        self.change(|| self.runner.run(command))
+        self.change(|| self.call(command))
     }
 
     fn replace_file(&self, path: &Path, image: Option<&FileImage>, tag: &str) -> Result<(), FileError> {
@@ -178,6 +202,7 @@ impl Doors for SunDoors {
     }
 
     fn environment(&self) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
-        vec![(HOME.into(), self.0.clone().into())]
+        let quick = std::env::var_os(QUICK).map(|word| (QUICK.into(), word));
+        [(HOME.into(), self.0.clone().into())].into_iter().chain(quick).collect()
     }
 }

@@ -2,22 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tune_model::{Catalog, System};
 
-use super::doors::{HOME, STOP};
+use super::doors::{HOME, QUICK, STOP};
 use super::machine::Machine;
 use super::model::{Model, Setup};
 use crate::binary::Ran;
 use crate::files::{self, FileStates};
+use crate::sandbox::valid;
+
+/// Where the service of `tune`'s may be.
+pub const MANIFESTS: [&str; 2] = ["/var/svc/manifest/site/tune.xml", "/opt/custom/smf/tune.xml"];
 
 /// A host, and the program that looks at it.
 #[derive(Debug)]
 pub struct Guest {
     _directory: TempDir,
     program: &'static str,
+    quick: bool,
     /// The host.
     pub machine: Machine,
 }
@@ -32,13 +39,18 @@ pub struct Everything {
 }
 
 impl Everything {
-    /// Demands that nothing is different. In which order ipadm keeps its lines is left open.
-    ///
-    /// # Panics
-    ///
-    /// With every difference.
-    #[track_caller]
-    pub fn same_as(&self, before: &Self, when: &str) {
+    /// Returns a property of the running kernel.
+    pub fn live(&self, name: &str) -> Option<&str> {
+        self.live.get(name)?.as_deref()
+    }
+
+    /// Returns what ipadm keeps of a property.
+    pub fn kept(&self, name: &str) -> Option<&str> {
+        self.kept.get(name)?.as_deref()
+    }
+
+    /// Returns every difference. In which order ipadm keeps its lines is left open.
+    pub fn differences(&self, before: &Self) -> Vec<String> {
         let mut found = files::differences(&before.files, &self.files);
         for (what, now, was) in [("live", &self.live, &before.live), ("kept", &self.kept, &before.kept)] {
             let changed = now.iter().filter(|(name, value)| was.get(*name) != Some(value));
@@ -46,6 +58,17 @@ impl Everything {
                 changed.map(|(name, value)| format!("{what} {name}: {:?} is {value:?}", was.get(name))),
             );
         }
+        found
+    }
+
+    /// Demands that nothing is different. In which order ipadm keeps its lines is left open.
+    ///
+    /// # Panics
+    ///
+    /// With every difference.
+    #[track_caller]
+    pub fn same_as(&self, before: &Self, when: &str) {
+        let found = self.differences(before);
         assert!(found.is_empty(), "{when}, not everything is as it was:\n{}", found.join("\n"));
     }
 }
@@ -60,6 +83,13 @@ impl Guest {
         Self::with(program, &Setup::of(model))
     }
 
+    /// Runs a test on every kind of host whose values are its own.
+    pub fn on_each(program: &'static str, test: impl Fn(&str, &Self)) {
+        for (name, setup) in Setup::every() {
+            test(&name, &Self::with(program, &setup));
+        }
+    }
+
     /// Installs a host of a certain kind.
     ///
     /// # Panics
@@ -69,7 +99,14 @@ impl Guest {
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let directory = directory.expect("a directory can be made");
         let machine = Machine::install_with(directory.path(), setup);
-        Self { _directory: directory, program, machine }
+        Self { _directory: directory, program, quick: false, machine }
+    }
+
+    /// The same host, whose programs are played in the process of `tune`, which is quicker; each is started still where
+    /// one is to die or to hang.
+    #[must_use]
+    pub fn quick(self) -> Self {
+        Self { quick: true, ..self }
     }
 
     /// Runs the command to its end.
@@ -79,6 +116,35 @@ impl Guest {
     /// When it cannot be started.
     pub fn tune(&self, words: &[&str]) -> Ran {
         Ran::of(&mut self.command(words))
+    }
+
+    /// Runs the command for its document, which has to be as its schema says.
+    ///
+    /// # Panics
+    ///
+    /// When it is anything else, or the exit code is not the one that it names.
+    #[track_caller]
+    pub fn document(&self, words: &[&str]) -> (i32, Value) {
+        let ran = self.tune(&[&["--format", "json"], words].concat());
+        let document = ran.json();
+        let schema = document["schema"].as_str().unwrap_or_default();
+        valid(&document, schema).unwrap_or_else(|error| panic!("{error}\n{ran}"));
+        let told = document.get("exit_code").and_then(Value::as_i64);
+        assert!(told.is_none_or(|told| told == i64::from(ran.code)), "{ran}");
+        (ran.code, document)
+    }
+
+    /// Restarts the host; where a service of `tune`'s is installed, it runs.
+    ///
+    /// # Panics
+    ///
+    /// When the service fails.
+    #[track_caller]
+    pub fn restart(&self) {
+        self.machine.reboot();
+        if MANIFESTS.iter().any(|path| self.text(path).is_some()) {
+            self.tune(&["apply", "--boot"]).exits(0);
+        }
     }
 
     /// Runs the command, and ends it at a change: `before:3`, `after:3`.
@@ -94,6 +160,9 @@ impl Guest {
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(self.program);
         command.env_clear().env(HOME, self.machine.root()).args(words);
+        if self.quick {
+            command.env(QUICK, "1");
+        }
         command
     }
 
@@ -150,6 +219,8 @@ impl Guest {
         let own =
             ["var/lib/tune", "stand-in", "etc/ipadm/ipadm.conf"].map(|path| self.machine.root().join(path));
         files.retain(|path, _| !own.iter().any(|own| path.starts_with(own)));
+        let inside = |path: &Path| path.strip_prefix(self.machine.root()).map_or(path.into(), Into::into);
+        let files = files.into_iter().map(|(path, state)| (inside(&path), state)).collect();
         Everything { live, kept, files }
     }
 }

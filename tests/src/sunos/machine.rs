@@ -157,6 +157,13 @@ impl Machine {
         self.0.save(file::FAULTS, &switches);
     }
 
+    /// Tells whether a program may die or hang, so that it needs a process of its own.
+    pub(super) fn is_deadly(&self) -> bool {
+        let deadly = [Fault::Hang, Fault::Killed, Fault::KilledHalfway];
+        let _lock = self.lock();
+        self.switches().iter().any(|switch| deadly.contains(&switch.fault))
+    }
+
     /// Mends one fault.
     pub fn mend(&self, fault: Fault) {
         let _lock = self.lock();

@@ -29,6 +29,7 @@ mod invariants;
 mod ipadm;
 mod ipmgmtd;
 mod kernel;
+pub mod lab;
 mod library;
 mod live;
 mod machine;
@@ -47,7 +48,7 @@ mod table;
 
 pub use doors::{SunDoors, SunHost};
 pub use fault::{Fault, Switch};
-pub use guest::{Everything, Guest};
+pub use guest::{Everything, Guest, MANIFESTS};
 pub use machine::Machine;
 pub use model::{Model, Setup, Zone};
 pub use program::{UNMODELLED, run};

@@ -150,6 +150,17 @@ impl Setup {
         Self { model, zone: Zone::Global, ramdisk: false, release, version }
     }
 
+    /// Every kind of host whose values are its own: each system, and SmartOS.
+    pub fn every() -> Vec<(String, Self)> {
+        let plain = Model::ALL.iter().map(|model| (model.name().to_owned(), Self::of(*model)));
+        plain.chain([("smartos".to_owned(), Self::smartos())]).collect()
+    }
+
+    /// Tells whether ipadm keeps values over a restart; elsewhere a service of `tune`'s has to set them.
+    pub fn keeps_values(&self) -> bool {
+        self.model.has_ipadm() && !self.ramdisk
+    }
+
     /// The global zone of SmartOS, whose root is a ramdisk.
     pub fn smartos() -> Self {
         let version = "joyent_20250124T000000Z".to_owned();

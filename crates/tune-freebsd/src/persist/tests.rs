@@ -112,11 +112,10 @@ impl Site {
     }
 }
 
-const PLAIN: PersistOptions = PersistOptions { take_over: false, overwrite_foreign: false, rendering: false };
-const TAKE_OVER: PersistOptions =
-    PersistOptions { take_over: true, overwrite_foreign: false, rendering: false };
-const OVERWRITE: PersistOptions =
-    PersistOptions { take_over: false, overwrite_foreign: true, rendering: false };
+const PLAIN: PersistOptions =
+    PersistOptions { take_over: false, overwrite_foreign: false, leave_foreign: false, rendering: false };
+const TAKE_OVER: PersistOptions = PersistOptions { take_over: true, ..PLAIN };
+const OVERWRITE: PersistOptions = PersistOptions { overwrite_foreign: true, ..PLAIN };
 
 #[test]
 fn what_can_be_set_while_the_system_runs_goes_into_a_block() {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tune_host::Host;
+use tune_host::ipadm_conf::{self, Line};
 use tune_host::property::{Kept, Shown};
 use tune_model::claim::ScopeClaims;
 use tune_model::native::{Keeper, Property};
 use tune_model::reading::{Text, Unread};
 use tune_model::{Catalog, Place, System};
 
-use super::conf::{self, Line};
-use super::replay::{Replay, Rules};
+use super::replay::{Replay, Rules, Values};
 use super::scripts::{Setter, setters};
 use crate::fresh::Family;
 use crate::ground::{Ground, Persists, Zone};
@@ -44,6 +44,7 @@ pub(crate) struct NextBoot {
     nobody: String,
     family: Option<Family>,
     on_paper: bool,
+    crossed: bool,
     /// The lines that ipadm keeps, in the order in which they are set.
     lines: Vec<Line>,
     /// ipadm keeps lines whose order cannot be told.
@@ -74,12 +75,13 @@ impl NextBoot {
         let manifest = service::manifest_path(ground);
         let serves = persists == Persists::Service && service::is_installed(host, ground);
         let held = claims.boot.iter().filter(|_| serves);
-        let file = (persists == Persists::Ipadm).then(|| conf::read(host.files())).flatten();
+        let file = (persists == Persists::Ipadm).then(|| ipadm_conf::read(host.files())).flatten();
         let mut next = Self {
             persists,
             nobody: nobody(ground),
             family: ground.family,
             on_paper: ground.on_paper,
+            crossed: ground.crossed,
             unordered: false,
             lines: file.clone().unwrap_or_default(),
             kept: claims.kept.clone(),
@@ -109,30 +111,31 @@ impl NextBoot {
             None => self.default_of_family(tunable),
         };
         let range = shown.possible.as_deref().and_then(range);
-        let crossed = names::parts(tunable).is_some_and(|(_, name)| name == property.name);
-        let rules =
-            Rules { range: range.unwrap_or_else(|| settings::accepted(tunable, self.family)), crossed };
+        let rules = Rules {
+            range: range.unwrap_or_else(|| settings::accepted(tunable, self.family)),
+            crossed: self.crossed,
+        };
         let unreadable = shown.kept == Kept::Unreadable;
-        // The name that answered first; an administrator may have typed another.
-        let mut properties = names::candidates(property.keeper, tunable);
-        properties.sort_by_key(|one| one != property);
+        // A kernel takes the names that were before its own, and none that came later.
+        let properties = names::candidates(property.keeper, tunable);
+        let properties = properties.into_iter().skip_while(|one| one != property).collect();
         self.known.insert(tunable.to_owned(), Known { properties, default, rules, unreadable });
     }
 
-    /// What ipadm says that it keeps counts for more than its file, which only tells the order.
+    /// What ipadm says that it keeps counts for more than its file, which tells the order.
     fn believe(&mut self, found: &Found, has_file: bool) {
         let mut missing = Vec::new();
         for (_, property, shown) in found.iter() {
-            let at = self.lines.iter().position(|line| is_about(line, property));
+            let at = self.lines.iter().position(|line| line.keeps(property));
             match (&shown.kept, at) {
                 (Kept::Value(value), Some(at)) => self.lines[at].value.clone_from(value),
                 (Kept::Value(value), None) => missing.push(Line {
                     protocol: property.protocol.clone(),
                     name: property.name.clone(),
                     value: value.clone(),
+                    is_known: true,
                     place: None,
                 }),
-                (Kept::Nothing, Some(at)) => _ = self.lines.remove(at),
                 _ => {}
             }
         }
@@ -140,6 +143,18 @@ impl NextBoot {
         // Limits first, as it would have to be.
         missing.sort_by_key(|line| !line.name.ends_with("max_buf"));
         self.lines.extend(missing);
+    }
+
+    /// Returns how many lines the file has of a property, by exactly this name.
+    pub(crate) fn count_lines(&self, property: &Property) -> usize {
+        self.lines.iter().filter(|line| line.keeps(property)).count()
+    }
+
+    /// Returns why the running kernel, whose values these are, would not take one.
+    pub(crate) fn refuses_now(&self, tunable: &str, typed: &str, live: &Values) -> Option<String> {
+        let mut replay = Replay { values: live.clone(), ..Replay::default() };
+        replay.set(tunable, 0, typed, &self.known.get(tunable)?.rules);
+        replay.refused.remove(tunable)
     }
 
     /// Returns the kernel's default.
@@ -186,18 +201,18 @@ impl NextBoot {
 
     fn replayed(&self, tunable: &str, which: Which) -> Predicted {
         let lines = self.lines(which);
-        let place = self.line_of(&lines, tunable).and_then(|line| line.place.clone());
         let replay = self.replay(&lines);
-        if self.unordered && crate::buffers::limit_of(tunable).is_some() && place.is_none() {
-            let reason = format!("the order of what ipadm keeps cannot be read from {}", conf::CONF);
+        let line = replay.set_by.get(tunable).map(|at| &lines[*at]);
+        let is_placed = line.is_some_and(|line| line.place.is_some());
+        if self.unordered && crate::buffers::limit_of(tunable).is_some() && !is_placed {
+            let reason = format!("the order of what ipadm keeps cannot be read from {}", ipadm_conf::CONF);
             return Predicted { text: Err(Unread::Unclear(reason)), source: None };
         }
-        let source = place.filter(|_| !replay.refused.contains_key(tunable));
         let text = match replay.values.get(tunable) {
             Some(number) => Ok(number.to_string()),
             None => self.default(tunable),
         };
-        Predicted { text, source }
+        Predicted { text, source: line.and_then(|line| line.place.clone()) }
     }
 
     /// Returns the lines of a boot, in the order in which they are set.
@@ -219,30 +234,32 @@ impl NextBoot {
                 replay.values.insert(tunable.clone(), default);
             }
         }
-        for line in lines {
-            match self.known.iter().find(|(_, known)| known.properties.iter().any(|one| is_about(line, one)))
-            {
-                Some((tunable, known)) => replay.set(tunable, &line.value, &known.rules),
-                None => self.set_unknown(&mut replay, line),
+        for (at, line) in lines.iter().enumerate() {
+            match self.known.iter().find(|(_, known)| known.properties.iter().any(|one| line.sets(one))) {
+                Some((tunable, known)) => replay.set(tunable, at, &line.value, &known.rules),
+                None => self.set_unknown(&mut replay, at, line),
             }
         }
         replay
     }
 
-    /// Nothing was asked of an image: names and ranges are those of the catalog.
-    fn set_unknown(&self, replay: &mut Replay, line: &Line) {
+    /// What nobody asked about, as on an image: names and ranges are those of the catalog. A name that the kernel does not
+    /// know of a tunable which it has by another one is none.
+    fn set_unknown(&self, replay: &mut Replay, at: usize, line: &Line) {
         let is_it = |tunable: &str| {
-            names::candidates(Keeper::Ipadm, tunable).iter().any(|property| is_about(line, property))
+            names::candidates(Keeper::Ipadm, tunable).iter().any(|property| line.sets(property))
         };
-        if let Some(row) = Catalog::of(System::Solaris).iter().find(|row| is_it(&row.name)) {
+        let rows = Catalog::of(System::Solaris).iter();
+        let row = rows.into_iter().find(|row| is_it(&row.name));
+        if let Some(row) = row.filter(|row| !self.known.contains_key(&row.name)) {
             if let (None, Some(limit)) = (replay.values.get(&row.name), crate::buffers::limit_of(&row.name))
                 && let (false, Ok(default)) =
                     (replay.values.contains_key(&limit), self.default_of_family(&limit))
             {
                 replay.values.insert(limit, default);
             }
-            let rules = Rules { range: settings::accepted(&row.name, self.family), crossed: true };
-            replay.set(&row.name, &line.value, &rules);
+            let rules = Rules { range: settings::accepted(&row.name, self.family), crossed: self.crossed };
+            replay.set(&row.name, at, &line.value, &rules);
         }
     }
 
@@ -256,7 +273,7 @@ impl NextBoot {
     /// Returns the line that sets a tunable.
     pub(crate) fn line_of<'l>(&self, lines: &'l [Line], tunable: &str) -> Option<&'l Line> {
         let properties = self.properties(tunable);
-        lines.iter().rev().find(|line| properties.iter().any(|property| is_about(line, property)))
+        lines.iter().rev().find(|line| properties.iter().any(|property| line.sets(property)))
     }
 
     /// Returns the last line of a start script that sets a tunable.
@@ -320,7 +337,7 @@ fn unconfirmed_default(tunable: &str, family: Option<Family>) -> Result<i128, Un
 
 /// Sets, adds at the end, or drops the line of a property, as ipadm does.
 pub(crate) fn put(lines: &mut Vec<Line>, properties: &[Property], value: Option<&str>) {
-    let at = lines.iter().position(|line| properties.iter().any(|property| is_about(line, property)));
+    let at = lines.iter().position(|line| properties.iter().any(|property| line.keeps(property)));
     match (at, value, properties.first()) {
         (Some(at), Some(value), _) => value.clone_into(&mut lines[at].value),
         (Some(at), None, _) => _ = lines.remove(at),
@@ -328,14 +345,11 @@ pub(crate) fn put(lines: &mut Vec<Line>, properties: &[Property], value: Option<
             protocol: property.protocol.clone(),
             name: property.name.clone(),
             value: value.to_owned(),
+            is_known: true,
             place: None,
         }),
         _ => {}
     }
-}
-
-pub(crate) fn is_about(line: &Line, property: &Property) -> bool {
-    line.protocol == property.protocol && line.name == property.name
 }
 
 fn nobody(ground: &Ground) -> String {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tune_model::native;
 
 use crate::buffers;
-use crate::settings::{FIRST_PORT, LAST_PORT};
+use crate::ports::{self, End};
 
 /// What a kernel takes of a tunable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,24 +17,30 @@ pub(crate) struct Rules {
     pub(crate) crossed: bool,
 }
 
+/// The numbers of a kernel, by tunable.
+pub(crate) type Values = BTreeMap<String, i128>;
+
 /// A boot as far as properties go.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Replay {
-    /// The values so far, by tunable.
-    pub(crate) values: BTreeMap<String, i128>,
-    /// What was refused, and why.
+    /// The values so far.
+    pub(crate) values: Values,
+    /// The line that set each of them, counted from 0.
+    pub(crate) set_by: BTreeMap<String, usize>,
+    /// What was refused by the last line about it, and why.
     pub(crate) refused: BTreeMap<String, String>,
 }
 
 impl Replay {
-    /// Sets a tunable as the daemon does.
-    pub(crate) fn set(&mut self, tunable: &str, typed: &str, rules: &Rules) {
+    /// Sets a tunable as the daemon does when it comes to a line.
+    pub(crate) fn set(&mut self, tunable: &str, line: usize, typed: &str, rules: &Rules) {
         let taken = native::number(typed)
             .ok_or_else(|| format!("{typed:?} is no number"))
             .and_then(|number| self.check(tunable, number, rules).map(|()| number));
         match taken {
             Ok(number) => {
                 self.values.insert(tunable.to_owned(), number);
+                self.set_by.insert(tunable.to_owned(), line);
                 self.refused.remove(tunable);
             }
             Err(reason) => {
@@ -51,20 +57,16 @@ impl Replay {
             return if (low..=most).contains(&number) {
                 Ok(())
             } else {
-                Err(format!("{limit} is {most} when its line is reached"))
+                Err(format!("{limit} is {most} then, and it takes {low} to that"))
             };
         }
         if !(low..=high).contains(&number) {
             return Err(format!("it is outside of {low} to {high}"));
         }
-        let other = |name: &str| self.values.get(name).copied().filter(|_| rules.crossed);
-        match tunable {
-            FIRST_PORT if other(LAST_PORT).is_some_and(|last| number > last) => {
-                Err(format!("{LAST_PORT} is smaller when its line is reached"))
-            }
-            LAST_PORT if other(FIRST_PORT).is_some_and(|first| number < first) => {
-                Err(format!("{FIRST_PORT} is larger when its line is reached"))
-            }
+        let other = ports::other_end(tunable).filter(|_| rules.crossed);
+        match other.and_then(|(end, name)| Some((end, self.values.get(&name).copied()?, name))) {
+            Some((End::First, last, name)) if number > last => Err(format!("{name} is {last} then")),
+            Some((End::Last, first, name)) if number < first => Err(format!("{name} is {first} then")),
             _ => Ok(()),
         }
     }
@@ -73,6 +75,7 @@ impl Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{FIRST_PORT, LAST_PORT};
 
     const RULES: Rules = Rules { range: (1024, 1 << 30), crossed: true };
 
@@ -81,7 +84,8 @@ mod tests {
             [(buffers::LIMIT, 1 << 20), (buffers::RECEIVE, 128_000), (FIRST_PORT, 32768), (LAST_PORT, 65535)];
         let values = start.into_iter().map(|(name, number)| (name.to_owned(), number)).collect();
         let mut replay = Replay { values, ..Replay::default() };
-        lines.iter().for_each(|(name, typed)| replay.set(name, typed, &RULES));
+        let numbered = lines.iter().enumerate();
+        numbered.for_each(|(at, (name, typed))| replay.set(name, at, typed, &RULES));
         replay
     }
 

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tune_fuzz::fuzzing::sunos_netstat(bytes));
