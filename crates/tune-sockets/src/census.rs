@@ -106,7 +106,8 @@ pub struct Census {
     pub matched: u64,
     /// How many would be meant if their age were known.
     pub unknown_age: u64,
-    /// The list changed each time that it was made: it may lack some connections, or have some twice.
+    /// The list changed each time that it was made, and may lack some connections or have some twice; of netstat's, some
+    /// have states that are not known, and are left out.
     pub inexact: bool,
 }
 

@@ -44,7 +44,7 @@ pub enum ChooseError {
     #[error("which process has a connection cannot be told here, so none can be chosen by process")]
     HoldersUnknown,
     /// The system lists connections in a way that does not let one be aborted.
-    #[error("connections that are listed by {} cannot be aborted", .0.name())]
+    #[error("connections that {} lists cannot be aborted: what would do it is private to the system", .0.name())]
     CannotAbort(Source),
     /// The list could not be had.
     #[error(transparent)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use tune_host::{Backend, Host, Isolation};
+use tune_host::{Backend, Host, Isolation, property};
 use tune_model::{Effective, Setting, System};
 
 use super::counters::read_counters;
@@ -124,10 +124,7 @@ fn network(host: &dyn Host) -> Network {
 fn notes(census: &Census, names_holders: bool) -> Vec<String> {
     let mut notes: Vec<_> = source_note(census.source).into_iter().map(str::to_owned).collect();
     if census.inexact {
-        notes.push(
-            "the list of connections changed each time it was read: some may be missing or counted twice"
-                .to_owned(),
-        );
+        notes.push(inexact_note(census.source).to_owned());
     }
     if census.tally.held_beyond > 0 {
         notes.push(format!(
@@ -154,9 +151,24 @@ const fn source_note(source: Source) -> Option<&'static str> {
     }
 }
 
+const fn inexact_note(source: Source) -> &'static str {
+    match source {
+        Source::Netstat => "netstat shows connections in states that are not known: they are not counted",
+        _ => "the list of connections changed each time it was read: some may be missing or counted twice",
+    }
+}
+
 /// Returns what a setting amounts to in the scope that the host looks at.
 fn effective(host: &dyn Host, backend: &dyn Backend, setting: Setting) -> Effective {
-    effective_of(backend, setting, |name| host.read_tunables(&[name]).pop().and_then(Result::ok))
+    effective_of(backend, setting, |name| current(host, backend, name))
+}
+
+/// Returns what the running kernel has, as text.
+fn current(host: &dyn Host, backend: &dyn Backend, tunable: &str) -> Option<String> {
+    match backend.native(tunable) {
+        Some(property) => property::read(host, &property).ok().map(|shown| shown.current),
+        None => host.read_tunables(&[tunable]).pop().and_then(Result::ok),
+    }
 }
 
 fn effective_of(backend: &dyn Backend, setting: Setting, read: impl Fn(&str) -> Option<String>) -> Effective {
@@ -175,10 +187,10 @@ pub fn fin_timeout(host: &dyn Host, backend: &dyn Backend) -> FinTimeout {
     let (tunable, unit) = match backend.system() {
         System::Linux => ("net.ipv4.tcp_fin_timeout", Duration::from_secs(1)),
         System::FreeBsd => ("net.inet.tcp.finwait2_timeout", Duration::from_millis(1)),
-        System::Solaris => ("_fin_wait_2_flush_interval", Duration::from_millis(1)),
+        System::Solaris => ("ipadm.tcp._fin_wait_2_flush_interval", Duration::from_millis(1)),
     };
     let setting = Setting::FinWait2Timeout;
-    let shown = host.read_tunables(&[tunable]).pop().and_then(Result::ok);
+    let shown = current(host, backend, tunable);
     let shown = shown.and_then(|text| text.trim().parse::<u32>().ok()).map(|number| unit * number);
     let elsewhere = *host.scope() != tune_host::Scope::Own;
     let of_the_host = (elsewhere && backend.system() == System::Linux)
