@@ -100,7 +100,7 @@ fn the_first_finding_is_the_true_cause_and_its_remedy_cures_it() {
 }
 
 #[test]
-#[ignore = "takes a quarter of an hour; .ci/full.d/60-staged.sh runs it"]
+#[ignore = "takes twelve minutes; .ci/full.d/60-staged.sh runs it"]
 fn the_same_with_servers_and_timeouts_as_they_are_installed() {
     if needs_root() && may_run(are_installed()) {
         run(&[
