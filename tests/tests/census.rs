@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tune_host::{Host, LiveHost};
+use tune_sockets::inet_diag::{Half, ListReader, Part, Progress, list_request};
 use tune_sockets::{
     Census, Connection, Endian, Family, Holding, Options, Orphan, Source, StateSet, TcpState, proc_net, take,
 };
@@ -243,5 +244,44 @@ fn the_text_of_the_kernel_tells_the_same_as_its_messages() {
         assert_eq!(texts.len(), 200 + peers.addresses.len());
         assert_eq!(texts, messages);
         drop((long, closers));
+    });
+}
+
+/// Asks the kernel for a list, and returns the addresses in it.
+fn listed(host: &dyn Host, part: Part) -> Vec<(SocketAddr, SocketAddr, TcpState)> {
+    let request = list_request(part, StateSet::ALL, false, Endian::NATIVE);
+    let (mut found, mut end) = (Vec::new(), Progress::More);
+    let mut list = ListReader::new(Endian::NATIVE);
+    host.ask_for_sockets(&request, &mut |datagram| {
+        end = list.read(datagram, |one| found.push((one.local, one.remote, one.state)));
+        if end == Progress::More { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })
+    .unwrap();
+    assert_eq!(end, Progress::Complete);
+    found.sort();
+    found
+}
+
+#[test]
+fn two_halves_of_the_kernels_list_make_the_whole() {
+    if !needs_root() {
+        return;
+    }
+    in_a_namespace(|| {
+        let host = LiveHost::own();
+        let peers = Peers::for_connections(program(), 400);
+        let work = Work { held: 200, orphaned: 200, ..Work::default() };
+        let _closers = Closer::all(program(), &peers, &[work]);
+        settled(&host);
+        let [one, other] = [Half::One, Half::Other].map(|half| listed(&host, Part::Half(half)));
+        let families = Family::ALL.map(|family| listed(&host, Part::One(family)));
+        let whole = listed(&host, Part::Both);
+        assert_eq!(whole.len(), 800 + peers.addresses.len());
+        assert!(!one.is_empty() && !other.is_empty());
+        for parts in [[one, other], families] {
+            let mut together = parts.concat();
+            together.sort();
+            assert_eq!(together, whole);
+        }
     });
 }

@@ -337,3 +337,23 @@ fn a_container_with_the_defaults_is_the_first_finding_on_the_host() {
         assert_eq!(document["networks"].as_array().unwrap().len(), 1, "{document:#}");
     });
 }
+
+#[test]
+fn dropping_asks_at_a_terminal_and_no_is_no() {
+    TestHost::run(Boot::Systemd, |host| {
+        let [_peer, _closer] = within(HALF_CLOSE, 3, 0);
+        let held =
+            || host.tune(&["diagnose", "--format", "json"]).exits(0).json()["fin_wait_2"]["held"].as_u64();
+        // The answer offered is no.
+        for (keys, code, left) in [("\r", 1, 3), ("\x1b[A\r", 0, 0)] {
+            let drop = host.tune_command(&["drop", "--state", "fin-wait-2", "--held"]);
+            let mut terminal = Terminal::start(drop);
+            terminal.wait_for("3 connections would be dropped").wait_for("cannot be undone");
+            terminal.wait_for("Drop these connections").press(keys);
+            let shown = terminal.exits(code);
+            assert_eq!(held(), Some(left), "{shown}");
+        }
+        let history = host.tune(&["history", "--format", "json"]).exits(0).json();
+        assert_eq!(history["transactions"].as_array().map(Vec::len), Some(1), "{history}");
+    });
+}

@@ -638,6 +638,10 @@ impl Host for FakeHost {
         SocketHolders { holders: meant.filter_map(with_wanted).collect(), unreadable: all.unreadable }
     }
 
+    fn idle_processors(&self) -> usize {
+        1
+    }
+
     fn names_socket_holders(&self) -> bool {
         self.sockets.holders().is_some()
     }

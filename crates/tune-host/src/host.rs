@@ -271,6 +271,12 @@ pub trait Host {
         SocketHolders::default()
     }
 
+    /// Returns how many processors have nothing to do at this moment, as far as can be told: what is done on several
+    /// threads only takes longer where there is none.
+    fn idle_processors(&self) -> usize {
+        0
+    }
+
     /// Tells whether [`Host::socket_holders`] can find anything here.
     fn names_socket_holders(&self) -> bool {
         false

@@ -250,6 +250,10 @@ impl Host for LiveHost {
         if self.names_socket_holders() { sys::socket_holders(only, wanted) } else { SocketHolders::default() }
     }
 
+    fn idle_processors(&self) -> usize {
+        sys::idle_processors()
+    }
+
     fn names_socket_holders(&self) -> bool {
         sys::NAMES_SOCKET_HOLDERS && !matches!(self.scope, Scope::Image(_))
     }

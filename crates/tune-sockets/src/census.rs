@@ -280,7 +280,7 @@ fn read_inet_diag(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source,
 /// in a list of its own.
 fn read_families(host: &dyn Host, reading: &mut Reading<'_>) -> Result<Progress, CensusError> {
     const WAYS: [&[Part]; 2] = [&[Part::Half(Half::One), Part::Half(Half::Other)], &[Part::Both]];
-    let one_at_a_time = std::thread::available_parallelism().is_ok_and(|threads| threads.get() == 1);
+    let one_at_a_time = host.idle_processors() == 0;
     for parts in &WAYS[usize::from(one_at_a_time)..] {
         match read_lists(host, parts, reading)? {
             Progress::Failed(_) => reading.again(),

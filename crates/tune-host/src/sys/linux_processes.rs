@@ -25,7 +25,7 @@ const MOST_THREADS: usize = 4;
 
 pub(crate) fn socket_holders(only: Option<&[i32]>, wanted: &(dyn Fn(u64) -> bool + Sync)) -> SocketHolders {
     let pids = only.map_or_else(all_processes, <[i32]>::to_vec);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let threads = (1 + idle_processors()).min(MOST_THREADS);
     let next = AtomicUsize::new(0);
     let look = || {
         let mut found = SocketHolders::default();
@@ -43,6 +43,17 @@ pub(crate) fn socket_holders(only: Option<&[i32]>, wanted: &(dyn Fn(u64) -> bool
     });
     found.holders.sort_unstable_by_key(|holder| holder.pid);
     found
+}
+
+pub(crate) fn idle_processors() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let running = std::fs::read_to_string("/proc/loadavg").ok().and_then(|text| running(&text));
+    processors.saturating_sub(running.unwrap_or(1).max(1))
+}
+
+/// Returns how many threads run or could run, this one included. Source: proc_loadavg(5): the number before the slash.
+fn running(loadavg: &str) -> Option<usize> {
+    loadavg.split(' ').nth(3)?.split_once('/')?.0.parse().ok()
 }
 
 fn together(mut one: SocketHolders, other: SocketHolders) -> SocketHolders {
@@ -187,6 +198,13 @@ mod tests {
         }
         assert!(socket_holders(Some(&[]), &|_| true).holders.is_empty());
         drop((again, copy));
+    }
+
+    #[test]
+    fn the_number_of_running_threads_is_read() {
+        assert_eq!(running("0.20 0.18 0.12 3/80 11206\n"), Some(3));
+        assert_eq!(running("0.20 0.18"), None);
+        assert!(idle_processors() < std::thread::available_parallelism().unwrap().get());
     }
 
     #[test]

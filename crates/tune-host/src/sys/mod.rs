@@ -7,7 +7,8 @@
 //! - `find_namespace`, `own_namespace`, `within`, `isolation`: network namespaces, where the system has them;
 //! - `ask_for_sockets`, `ask_for_lists`, `read_network_file`, `read_structure`, `abort_connection`: connections, each where the system
 //!   tells of them in this way;
-//! - `NAMES_SOCKET_HOLDERS`, `socket_holders`, `ancestors`, `network_namespaces`: the processes behind them.
+//! - `NAMES_SOCKET_HOLDERS`, `socket_holders`, `ancestors`, `network_namespaces`: the processes behind them;
+//! - `idle_processors`: how many have nothing to do.
 //!
 //! `target_os` is written in this file only.
 
@@ -29,7 +30,7 @@ pub(crate) use linux::{
 #[cfg(target_os = "linux")]
 pub(crate) use linux_namespaces::network_namespaces;
 #[cfg(target_os = "linux")]
-pub(crate) use linux_processes::{ancestors, socket_holders};
+pub(crate) use linux_processes::{ancestors, idle_processors, socket_holders};
 #[cfg(target_os = "linux")]
 pub(crate) use linux_sockets::{
     abort_connection, ask_for_lists, ask_for_sockets, read_network_file, read_structure,
@@ -51,8 +52,8 @@ compile_error!("the sysctl crate reads numbers as little-endian ones, and a long
 mod one_network;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use one_network::{
-    ancestors, ask_for_lists, ask_for_sockets, find_namespace, isolation, network_namespaces, own_namespace,
-    read_network_file, socket_holders, within,
+    ancestors, ask_for_lists, ask_for_sockets, find_namespace, idle_processors, isolation,
+    network_namespaces, own_namespace, read_network_file, socket_holders, within,
 };
 
 #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]

@@ -60,3 +60,7 @@ pub(crate) fn ancestors() -> Vec<i32> {
 pub(crate) const fn network_namespaces() -> Vec<NetworkNamespace> {
     Vec::new()
 }
+
+pub(crate) const fn idle_processors() -> usize {
+    0
+}

@@ -257,7 +257,8 @@ fn rates(page: &mut Page, facts: &Facts) {
     let Some(rates) = &facts.rates else { return };
     let grown: Vec<_> = rates.grown.0.iter().filter(|(_, grown)| **grown > 0).collect();
     page.blank();
-    let over = tune_model::Quantity::Duration(u64::try_from(rates.over.as_millis()).unwrap_or(u64::MAX));
+    let tenths = u64::try_from(rates.over.as_millis() / 100).unwrap_or(u64::MAX);
+    let over = tune_model::Quantity::Duration(tenths.saturating_mul(100));
     if grown.is_empty() {
         page.item(0, "counters:", &format!("none of those that tell of trouble grew in {over}"));
         return;

@@ -198,5 +198,23 @@ fn no_two_samples_of_a_family_have_the_same_labels() {
     }
 }
 
+/// Documents with something that must not be there, or without something that must.
+#[test]
+fn what_the_schema_does_not_name_is_refused() {
+    let document = check(&report(busy()), "diagnose");
+    let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut changed = document.clone();
+        change(&mut changed);
+        assert!(crate::testing::valid(&changed, "diagnose").is_err(), "{changed}");
+    };
+    refused(&|document| document["rc"] = 0.into());
+    refused(&|document| document["findings"][0]["unknown"] = 1.into());
+    refused(&|document| document["findings"][0]["weight"] = "heavy".into());
+    refused(&|document| document["fin_wait_2"]["held"] = "12".into());
+    for key in document.as_object().unwrap().keys() {
+        refused(&|document| drop(document.as_object_mut().unwrap().remove(key)));
+    }
+}
+
 const GOLDEN_QUIET: &str = include_str!("quiet.txt");
 const GOLDEN_BUSY: &str = include_str!("busy.txt");

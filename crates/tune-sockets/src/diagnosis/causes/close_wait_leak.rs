@@ -49,9 +49,9 @@ fn of(facts: &Facts, program: &Program) -> Finding {
 
 fn unnamed(facts: &Facts) -> Option<Finding> {
     let named: u64 = facts.seen_programs().iter().map(|program| program.close_wait).sum();
-    let number = facts.close_wait.held().saturating_sub(named);
-    let hidden = facts.programs.is_none() || facts.unnamed > 0;
-    if number == 0 || !hidden {
+    let rest = facts.close_wait.held().saturating_sub(named);
+    let number = if facts.programs.is_some() { rest.min(facts.unnamed) } else { rest };
+    if number == 0 {
         return None;
     }
     let title = format!(

@@ -52,9 +52,12 @@ fn of(facts: &Facts, program: &Program) -> Finding {
 /// Held by processes that this user may not see, or the system does not tell.
 fn unnamed(facts: &Facts) -> Option<Finding> {
     let held = facts.fin_wait_2.held();
+    let named: u64 = facts.seen_programs().iter().map(|program| program.fin_wait_2).sum();
     let (number, why) = match &facts.programs {
         None => (held, "this system does not tell tune which process that is"),
-        Some(_) => (facts.unnamed.min(held), "this user may not see which process that is"),
+        Some(_) => {
+            (held.saturating_sub(named).min(facts.unnamed), "this user may not see which process that is")
+        }
     };
     if number == 0 {
         return None;
@@ -121,6 +124,10 @@ mod tests {
         let finding = found(&facts, Cause::HalfCloseLeak).ok_or("not found")?;
         assert_eq!(finding.title, "50 connections are half-closed and held by a process");
         assert_eq!(commands(&finding), ["tune diagnose"]);
+        // Those that cannot be seen are all in CLOSE_WAIT.
+        let mut other = quiet().held_by("leaky", 80, 50, 20);
+        other.unnamed = 7;
+        assert_eq!(causes(&other).iter().filter(|cause| **cause == Cause::HalfCloseLeak).count(), 1);
         facts.programs = None;
         assert_eq!(found(&facts, Cause::HalfCloseLeak).map(|finding| finding.connections), Some(50));
         Ok(())
