@@ -57,6 +57,14 @@ impl Diagnosis {
         self.document.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path}: {self}"))
     }
 
+    /// Returns how many connections are in any of these states.
+    #[must_use]
+    pub fn in_states(&self, names: &[&str]) -> u64 {
+        let states = self.document["states"].as_array().unwrap().iter();
+        let of = |state: &Value| names.contains(&state["state"].as_str().unwrap());
+        states.filter(|state| of(state)).map(|state| state["total"].as_u64().unwrap()).sum()
+    }
+
     /// Returns a finding.
     #[must_use]
     pub fn of(&self, cause: &str) -> Option<&Finding> {
