@@ -164,14 +164,6 @@ fn tried_out_only_the_running_kernel_is_touched_until_it_is_confirmed() {
     });
 }
 
-/// How many processes wait to undo something on a host.
-fn watchers(guest: &Guest) -> usize {
-    let root = guest.machine.root().display().to_string();
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let environments = processes.filter_map(|process| std::fs::read(process.path().join("environ")).ok());
-    environments.filter(|bytes| String::from_utf8_lossy(bytes).contains(&root)).count()
-}
-
 #[test]
 fn silence_and_a_restart_undo_what_was_tried_out() {
     for (name, setup) in Setup::every() {
@@ -179,7 +171,7 @@ fn silence_and_a_restart_undo_what_was_tried_out() {
         let old = guest.everything();
         guest.tune(&["apply", "web-server", "--yes", "--confirm-within", "1s"]).exits(0);
         eventually("it is undone", || guest.everything().differences(&old).is_empty());
-        eventually("nobody waits", || watchers(&guest) == 0);
+        eventually("nobody waits", || guest.watchers().is_empty());
         guest.tune(&["confirm"]).exits(1).says("nothing awaits confirmation");
         guest.tune(&["history", "--verify"]).exits(0);
 
@@ -193,7 +185,7 @@ fn silence_and_a_restart_undo_what_was_tried_out() {
         guest.everything().same_as(&old, &format!("{name}: after a restart"));
         guest.tune(&["confirm"]).exits(1);
         guest.tune(&["recover"]).exits(0);
-        eventually("nobody waits", || watchers(&guest) == 0);
+        eventually("nobody waits", || guest.watchers().is_empty());
         guest.everything().same_as(&old, &format!("{name}: recovered after a restart"));
         guest.tune(&["history", "--verify"]).exits(0);
     }

@@ -1,5 +1,6 @@
 //! The whole command on a host in a directory: runs of the program, what they said, and what became of the host.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -25,6 +26,8 @@ pub struct Guest {
     _directory: TempDir,
     program: &'static str,
     quick: bool,
+    /// A process may wait to undo what was tried out.
+    tried_out: Cell<bool>,
     /// The host.
     pub machine: Machine,
 }
@@ -73,6 +76,19 @@ impl Everything {
     }
 }
 
+/// Ends the processes that wait to undo something on the host, which is about to be gone.
+impl Drop for Guest {
+    fn drop(&mut self) {
+        use nix::sys::signal::{Signal, kill};
+        if self.tried_out.get() {
+            for process in self.watchers() {
+                // It may have ended meanwhile.
+                let _ = kill(nix::unistd::Pid::from_raw(process), Signal::SIGKILL);
+            }
+        }
+    }
+}
+
 impl Guest {
     /// Installs a system for a program, which is `tune-on-sunos`.
     ///
@@ -99,14 +115,16 @@ impl Guest {
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let directory = directory.expect("a directory can be made");
         let machine = Machine::install_with(directory.path(), setup);
-        Self { _directory: directory, program, quick: false, machine }
+        Self { _directory: directory, program, quick: false, tried_out: Cell::new(false), machine }
     }
 
     /// The same host, whose programs are played in the process of `tune`, which is quicker; each is started still where
     /// one is to die or to hang.
     #[must_use]
     pub fn quick(self) -> Self {
-        Self { quick: true, ..self }
+        let mut quick = self;
+        quick.quick = true;
+        quick
     }
 
     /// Runs the command to its end.
@@ -158,12 +176,28 @@ impl Guest {
 
     /// Returns the command, ready to run.
     pub fn command(&self, words: &[&str]) -> Command {
+        if words.contains(&"--confirm-within") {
+            self.tried_out.set(true);
+        }
         let mut command = Command::new(self.program);
         command.env_clear().env(HOME, self.machine.root()).args(words);
         if self.quick {
             command.env(QUICK, "1");
         }
         command
+    }
+
+    /// Returns the processes that wait to undo something on the host.
+    pub fn watchers(&self) -> Vec<i32> {
+        let own = self.machine.root().display().to_string();
+        let is_own = |process: &i32| {
+            let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.contains("watch-unconfirmed") && line.contains(&own)
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        processes.filter(is_own).collect()
     }
 
     /// Returns the calls of ipadm and ndd that change something, as a person would type them.

@@ -94,7 +94,8 @@ impl Lab {
     /// A [`Stop`].
     pub fn ask(&self, case: &Case, options: &Options) -> Result<Plan, Stop> {
         let profiles = load(case, System::Solaris).map_err(Stop::Refused)?;
-        self.apply(&profiles, options)
+        let allow_unsafe = crate::outcome_matrix::options(case, &profiles).allow_unsafe;
+        self.apply(&profiles, &Options { allow_unsafe, ..options.clone() })
     }
 
     /// Plans to apply profiles, and does it.
@@ -144,6 +145,19 @@ impl Lab {
     pub fn all_live(&self) -> BTreeMap<String, String> {
         let rows = Catalog::of(System::Solaris).iter();
         rows.filter_map(|row| Some((row.name.clone(), self.live(&row.name)?))).collect()
+    }
+
+    /// Returns the range of a tunable in the running kernel, where it shows one.
+    pub fn range(&self, tunable: &str) -> Option<(i128, i128)> {
+        let row = Catalog::of(System::Solaris).get(tunable)?;
+        let (protocol, name) = tunable.strip_prefix("ipadm.")?.split_once('.')?;
+        let names = std::iter::once(name).chain(row.former_names.iter().map(String::as_str));
+        names.into_iter().find_map(|name| {
+            let shown =
+                self.machine.run(&["ipadm", "show-prop", "-c", "-o", "possible", "-p", name, protocol]);
+            let (low, high) = shown.stdout.trim().split_once('-')?;
+            Some((low.parse().ok()?, high.parse().ok()?))
+        })
     }
 
     /// Forgets what was done, and makes the host as it was installed.
