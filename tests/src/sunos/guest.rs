@@ -64,6 +64,14 @@ impl Everything {
         found
     }
 
+    /// Tells whether every value is that of one or of the other.
+    pub fn is_between(&self, one: &Self, other: &Self) -> bool {
+        let each = [(&self.live, &one.live, &other.live), (&self.kept, &one.kept, &other.kept)];
+        each.into_iter().all(|(now, one, other)| {
+            now.iter().all(|(name, value)| [one, other].iter().any(|side| side.get(name) == Some(value)))
+        })
+    }
+
     /// Demands that nothing is different. In which order ipadm keeps its lines is left open.
     ///
     /// # Panics
