@@ -1,12 +1,14 @@
 //! Makes half-closed connections and keeps them: peers for them, or the side that closes.
 //!
-//!     tune-half-close peer PORTS
-//!         listens on PORTS ports of 127.0.0.1 and ::1, prints `port N` for each, and keeps every connection open that
-//!         is made to it
-//!     tune-half-close close HELD ORPHANED COPIES ADDRESS...
-//!         makes connections to the addresses in turn; of HELD it closes one direction, and prints for each `held
-//!         LOCAL REMOTE INODE`; of ORPHANED both, and prints `orphaned LOCAL REMOTE`. Of every held one it keeps
-//!         COPIES further descriptors
+//! ```text
+//! tune-half-close peer PORTS
+//!     listens on PORTS ports of 127.0.0.1 and ::1, prints `port N` for each, and keeps every connection open that
+//!     is made to it
+//! tune-half-close close HELD ORPHANED COPIES ADDRESS...
+//!     makes connections to the addresses in turn; of HELD it closes one direction, and prints for each `held
+//!     LOCAL REMOTE INODE`; of ORPHANED both, and prints `orphaned LOCAL REMOTE`. Of every held one it keeps
+//!     COPIES further descriptors
+//! ```
 //!
 //! Then it prints `ready` and waits until its standard input ends; the side that closes then prints for each one that it
 //! holds `open LOCAL`, or `aborted LOCAL`, as it finds it. Where it runs is up to the caller: a network namespace of
