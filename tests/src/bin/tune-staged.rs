@@ -1,17 +1,19 @@
 //! The processes of a staged situation.
 //!
-//!     tune-staged host TUNE
-//!         furnishes a host of its own, with the program TUNE and Debian's web servers as they are installed, prints
-//!         `ready`, and is its first process until its standard input ends; everything on the host ends with it
-//!     tune-staged serve WHAT PORT
-//!         listens on PORT, prints `ready`, and answers each request with a line. Then it does WHAT:
-//!             close        closes
-//!             half-close   closes its direction, and keeps the descriptor
-//!             keep         does nothing, whatever the client does
-//!             mended       closes its direction, reads until the client has closed or a second is over, and closes
-//!     tune-staged ask ADDRESS PORT MANY
-//!         makes connections, asks on each, waits until it is answered and the server has closed, prints `ready`, and
-//!         keeps them
+//! ```text
+//! tune-staged host TUNE
+//!     furnishes a host of its own, with the program TUNE and Debian's web servers as they are installed, prints
+//!     `ready`, and is its first process until its standard input ends; everything on the host ends with it
+//! tune-staged serve WHAT PORT
+//!     listens on PORT, prints `ready`, and answers each request with a line. Then it does WHAT:
+//!         close        closes
+//!         half-close   closes its direction, and keeps the descriptor
+//!         keep         does nothing, whatever the client does
+//!         mended       closes its direction, reads until the client has closed or a second is over, and closes
+//! tune-staged ask ADDRESS PORT MANY
+//!     makes connections, asks on each, waits until it is answered and the server has closed, prints `ready`, and
+//!     keeps them
+//! ```
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // Whatever cannot be had fails the test that started it.
 
