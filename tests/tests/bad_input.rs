@@ -289,6 +289,28 @@ fn what_is_taken_back_is_not_taken_back_again() {
 }
 
 #[test]
+fn profiles_that_hold_nothing_are_left_out_where_that_is_asked_for() {
+    inside(|sandbox| {
+        let line = ["off", "web-server", "nonsense", "--if-held", "--yes", "--format", "json"];
+        let nothing = sandbox.tune(&line).code(0).document();
+        assert_eq!(
+            (&nothing["changed"], &nothing["transaction"]),
+            (&false.into(), &serde_json::Value::Null),
+            "{nothing}"
+        );
+        let _ = sandbox.tune(&["apply", "web-server", "--yes"]).code(0);
+        let _ = sandbox.tune(&["apply", "mobile-clients", "--yes"]).code(0);
+        refused(sandbox, &["off", "web-server", "nonsense", "--yes"], 1, &["\"nonsense\" holds nothing"]);
+        // None is left of those that are named: the others stay.
+        let none = ["off", "nonsense", "--if-held", "--yes", "--format", "json"];
+        assert_eq!(sandbox.tune(&none).code(0).document()["changed"], false);
+        assert_eq!(sandbox.tune(&line).code(0).document()["changed"], true);
+        let active = sandbox.tune(&["active"]).code(0).out;
+        assert!(active.contains("mobile-clients") && !active.contains("web-server"), "{active}");
+    });
+}
+
+#[test]
 fn read_only_kernel_settings_are_told_before_anything_is_written() {
     inside(|sandbox| {
         read_only("/proc/sys/net");

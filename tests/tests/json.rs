@@ -67,6 +67,7 @@ const COMMANDS: &[&[&str]] = &[
     &["off", "mobile-clients", "--dry-run", "--diff"],
     &["off", "mobile-clients", "--yes", "--diff"],
     &["off", "nonsense", "--yes"],
+    &["off", "nonsense", "--if-held", "--yes"],
     &["history"],
     &["history", "1"],
     &["history", "99"],

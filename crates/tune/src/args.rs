@@ -105,6 +105,9 @@ pub(crate) enum Command {
         /// The profiles; all where none is named.
         #[arg(value_name = "PROFILE")]
         profiles: Vec<String>,
+        /// Leave out profiles that hold nothing, instead of refusing.
+        #[arg(long)]
+        if_held: bool,
         #[command(flatten)]
         undo: Undo,
     },

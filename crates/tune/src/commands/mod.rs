@@ -61,7 +61,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Set { assignments, change } => set::run(&context, &assignments, &change),
         Command::Confirm => confirm::run(&context),
         Command::Active => active::run(&context),
-        Command::Off { profiles, undo } => off::run(&context, &profiles, &undo),
+        Command::Off { profiles, if_held, undo } => off::run(&context, &profiles, if_held, &undo),
         Command::Rollback { id, undo } => rollback::run(context, doors, id, &undo),
         Command::History { id, verify } => history::run(&context, id, verify),
         Command::Prove(wanted) => prove::run(&context, doors, &wanted),

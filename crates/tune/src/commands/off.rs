@@ -11,7 +11,7 @@ use crate::args::Undo;
 use crate::context::Context;
 use crate::error::CliError;
 
-pub(crate) fn run(context: &Context, named: &[String], undo: &Undo) -> Result<u8, CliError> {
+pub(crate) fn run(context: &Context, named: &[String], if_held: bool, undo: &Undo) -> Result<u8, CliError> {
     let (claims, unseen) = context.claims_seen();
     if let Some(reason) = unseen {
         return Err(CliError::failed(reason));
@@ -22,15 +22,7 @@ pub(crate) fn run(context: &Context, named: &[String], undo: &Undo) -> Result<u8
     if runtime_only {
         here.boot.clear();
     }
-    let active = holders(&here);
-    if let Some(unknown) = named.iter().find(|name| !active.contains(*name)) {
-        let hint = tune_model::did_you_mean(
-            tune_model::nearest(unknown, active.iter().map(String::as_str)).as_deref(),
-        );
-        return Err(CliError::failed(format!("profile {unknown:?} holds nothing here{hint}"))
-            .hint("see what is held: tune active"));
-    }
-    let profiles: BTreeSet<String> = if named.is_empty() { active } else { named.iter().cloned().collect() };
+    let profiles = chosen(holders(&here), named, if_held)?;
     let list: Vec<String> = profiles.iter().cloned().collect();
     Wanted {
         intent: Intent::Release(Release::Profiles(profiles)),
@@ -40,6 +32,26 @@ pub(crate) fn run(context: &Context, named: &[String], undo: &Undo) -> Result<u8
         switches: switches(undo),
     }
     .run(context)
+}
+
+/// Returns which of the active profiles are meant: all where none is named.
+fn chosen(active: BTreeSet<String>, named: &[String], if_held: bool) -> Result<BTreeSet<String>, CliError> {
+    if named.is_empty() {
+        return Ok(active);
+    }
+    let (held, not_held): (Vec<&String>, Vec<&String>) =
+        named.iter().partition(|name| active.contains(*name));
+    match not_held.first() {
+        Some(unknown) if !if_held => Err(holds_nothing(unknown, &active)),
+        _ => Ok(held.into_iter().cloned().collect()),
+    }
+}
+
+fn holds_nothing(unknown: &str, active: &BTreeSet<String>) -> CliError {
+    let hint =
+        tune_model::did_you_mean(tune_model::nearest(unknown, active.iter().map(String::as_str)).as_deref());
+    CliError::failed(format!("profile {unknown:?} holds nothing here{hint}"))
+        .hint("see what is held: tune active")
 }
 
 /// Returns the profiles that hold something.
