@@ -5,6 +5,20 @@
 # shellcheck disable=SC2034 # used by those who source this
 CACHE=${TUNE_CI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tune-ci}
 
+# The newest Ansible for the Python of Debian 12: what the collection in packaging/ansible is tested with.
+# shellcheck disable=SC2034 # used by those who source this
+ANSIBLE_CORE=2.19.14
+
+# Prints the path of a Python that has a package from PyPI in that version, and installs it first where it is missing.
+python_with() {
+    local root=$CACHE/${1//_/-}-$2
+    [[ -x $root/bin/python ]] || {
+        rm -rf "$root.new" && python3 -m venv "$root.new" &&
+            "$root.new/bin/pip" install --quiet --disable-pip-version-check "$1==$2" >&2 &&
+            mv "$root.new" "$root"
+    } && echo "$root/bin/python"
+}
+
 # Runs a named step: heading, command, verdict and time. A failed step is remembered, not fatal, so
 # that one run shows everything that is wrong; `finish` then fails.
 FAILED_STEPS=()

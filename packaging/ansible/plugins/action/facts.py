@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.tune.tune.plugins.plugin_utils.command import TuneAction
+from ansible_collections.tune.tune.plugins.plugin_utils.command import TuneAction, result_of
 
 
 class ActionModule(TuneAction):
     def outcome(self, options):
-        facts, _code = self.ask(options, ["facts"])
+        facts, code = self.ask(options, ["facts"])
+        if facts.get("failed"):
+            return result_of(facts, code, self._task.check_mode)
         result = {"changed": False, "ansible_facts": {"tune": facts}}
         if facts.get("error"):
             result["warnings"] = ["tune facts: %s" % facts["error"]]

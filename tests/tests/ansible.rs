@@ -1,0 +1,126 @@
+//! The Ansible collection: real playbooks against the real binary, on a host of its own. Which Ansible, says
+//! `TUNE_ANSIBLE_PYTHON`: a Python that has ansible-core; see `.ci/run`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tune_tests::binary::{self, Ran};
+use tune_tests::namespace::{Boot, TestHost, write_file};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Returns the Python with ansible-core, or says that the test cannot run.
+fn python() -> Option<String> {
+    let python = std::env::var("TUNE_ANSIBLE_PYTHON").ok();
+    let missing =
+        python.is_none().then(|| "needs ansible-core: TUNE_ANSIBLE_PYTHON names the python".to_owned());
+    tune_tests::may_run(missing).then_some(python).flatten()
+}
+
+/// Prepares Ansible with the collection, and with nothing of the machine's.
+fn ansible(host: &TestHost, python: &str) -> Command {
+    let collections = host.directory("collections/ansible_collections/tune");
+    let here = collections.join("tune");
+    if !here.exists() {
+        symlink(root().join("packaging/ansible"), here).unwrap();
+    }
+    let mut command = host.command(python);
+    command.env("PATH", "/mnt/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    for (name, value) in [
+        ("LC_ALL", "C.UTF-8"),
+        ("HOME", "/mnt/home"),
+        ("ANSIBLE_HOME", "/mnt/home"),
+        ("ANSIBLE_COLLECTIONS_PATH", "/mnt/collections"),
+        ("ANSIBLE_LOCALHOST_WARNING", "false"),
+        ("ANSIBLE_INVENTORY_UNPARSED_WARNING", "false"),
+        // Nothing is written beside the sources.
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+    ] {
+        command.env(name, value);
+    }
+    command
+}
+
+fn playbook(host: &TestHost, python: &str, name: &str) -> Ran {
+    let path = root().join("tests/ansible").join(name);
+    let ran = Ran::of(ansible(host, python).args(["-m", "ansible", "playbook"]).arg(path));
+    ran.exits(0)
+}
+
+/// Writes a program that stands for `tune` on the target.
+fn program(name: &str, script: &str) {
+    let path = format!("/mnt/bin/{name}");
+    write_file(&path, &format!("#!/bin/sh\n{script}"));
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Lays the programs, profiles and files out that the playbooks go by.
+fn furnish(host: &TestHost) {
+    // Whatever is left at its default is not the machine's.
+    host.does(&["mount", "-t", "tmpfs", "-o", "mode=755", "none", "/var/lib"]);
+    let _ = host.directory("bin");
+    fs::copy(binary::tune(), "/mnt/bin/tune").unwrap();
+    program("as-nobody", "exec setpriv --reuid=65534 --regid=65534 --clear-groups /mnt/bin/tune \"$@\"\n");
+    program("half", "echo '{\"schema\": \"tune.apply/1\", \"chan'; echo 'the disk is full' >&2; exit 9\n");
+    program(
+        "noisy tune",
+        "printf %s \"$GREETING\" > /mnt/greeting\nprintf 'Welcome!\\r\\n{motd}\\r\\n'\n\
+         said=$(tune \"$@\" 2>&1)\nstatus=$?\n\
+         printf '[1/1] done\\r\\n%s\\r\\nGoodbye {\\r\\n' \"$said\"\nexit $status\n",
+    );
+    let retries = |value: u8| format!("[linux.sysctl.\"net.ipv4.tcp_retries2\"]\nexactly = {value}\n");
+    host.site_profile("site", "[settings]\n\"tcp.keepalive_probes\" = 7\n");
+    host.site_profile(
+        "dangerous",
+        "[settings]\n\"tcp.keepalive_interval\" = \"30s\"\n\"tcp.keepalive_probes\" = 0\n",
+    );
+    host.site_profile("contested", "[linux.sysctl.\"net.ipv4.tcp_orphan_retries\"]\nexactly = 3\n");
+    host.site_profile("trial", &retries(11));
+    host.site_profile("late", &retries(12));
+    let at_a_path = format!("name = \"a-path\"\nsummary = \"For a test\"\n{}", retries(13));
+    write_file("/mnt/the site's/a-path.toml", &at_a_path);
+    write_file("/etc/sysctl.d/zzz.conf", "net.ipv4.tcp_orphan_retries = 5\n");
+}
+
+#[test]
+fn actions_do_to_a_host_what_they_say() {
+    let Some(python) = python() else { return };
+    TestHost::run(Boot::Systemd, |host| {
+        furnish(host);
+        let before = host.everything();
+        let ran = playbook(host, &python, "actions.yml");
+        assert!(
+            ran.stdout.contains("-net.ipv4.tcp_fin_timeout = 60\n+net.ipv4.tcp_fin_timeout = 30\n"),
+            "{ran}"
+        );
+        assert!(ran.stdout.contains("+++ after: /etc/sysctl.d/zz-tune.conf\n"), "{ran}");
+        assert!(ran.stdout.contains("unreachable=0    failed=0 "), "{ran}");
+        host.everything().same_as(&before, "after the playbook");
+    });
+}
+
+#[test]
+fn actions_take_the_options_that_are_documented() {
+    let Some(python) = python() else { return };
+    TestHost::run(Boot::Systemd, |host| {
+        let script = root().join("tests/ansible/documented.py");
+        Ran::of(ansible(host, &python).arg(script).arg("/mnt/collections"))
+            .exits(0)
+            .says("4 actions, 0 differences");
+    });
+}
+
+/// The version is that of the workspace; `galaxy.yml` cannot take it from there by itself.
+#[test]
+fn the_collection_has_the_version_of_the_program() {
+    let path = root().join("packaging/ansible/galaxy.yml");
+    let text = fs::read_to_string(&path).unwrap();
+    let version = text.lines().find_map(|line| line.strip_prefix("version: "));
+    assert_eq!(version, Some(env!("CARGO_PKG_VERSION")), "{}", path.display());
+}
