@@ -21,8 +21,8 @@ def checked(options):
     }
 
 
-def documented(page, shared):
-    own = yaml.safe_load(page.read_text())["DOCUMENTATION"].get("options", {})
+def documented(module, shared):
+    own = yaml.safe_load(importlib.import_module(module).DOCUMENTATION).get("options", {})
     return checked({**shared, **own})
 
 
@@ -31,11 +31,12 @@ def main(directory):
     fragment = importlib.import_module(COLLECTION + ".doc_fragments.command").ModuleDocFragment
     shared = yaml.safe_load(fragment.DOCUMENTATION)["options"]
     common = importlib.import_module(COLLECTION + ".plugin_utils.command").COMMON
-    pages = sorted(pathlib.Path(directory, "ansible_collections/tune/tune/plugins/modules").glob("*.yml"))
+    pages = sorted(pathlib.Path(directory, "ansible_collections/tune/tune/plugins/modules").glob("*.py"))
     differences = 0
     for page in pages:
         action = importlib.import_module("%s.action.%s" % (COLLECTION, page.stem)).ActionModule
-        says, does = documented(page, shared), checked({**common, **action.OPTIONS})
+        says = documented("%s.modules.%s" % (COLLECTION, page.stem), shared)
+        does = checked({**common, **action.OPTIONS})
         for name in sorted(set(says) | set(does)):
             if says.get(name) != does.get(name):
                 differences += 1

@@ -39,6 +39,7 @@ fn ansible(host: &TestHost, python: &str) -> Command {
         ("ANSIBLE_COLLECTIONS_PATH", "/mnt/collections"),
         ("ANSIBLE_LOCALHOST_WARNING", "false"),
         ("ANSIBLE_INVENTORY_UNPARSED_WARNING", "false"),
+        ("ANSIBLE_PIPELINING", "true"),
         // Nothing is written beside the sources.
         ("PYTHONDONTWRITEBYTECODE", "1"),
     ] {
@@ -47,9 +48,9 @@ fn ansible(host: &TestHost, python: &str) -> Command {
     command
 }
 
-fn playbook(host: &TestHost, python: &str, name: &str) -> Ran {
+fn playbook(host: &TestHost, python: &str, name: &str, more: &[&str]) -> Ran {
     let path = root().join("tests/ansible").join(name);
-    let ran = Ran::of(ansible(host, python).args(["-m", "ansible", "playbook"]).arg(path));
+    let ran = Ran::of(ansible(host, python).args(["-m", "ansible", "playbook"]).arg(path).args(more));
     ran.exits(0)
 }
 
@@ -94,7 +95,7 @@ fn actions_do_to_a_host_what_they_say() {
     TestHost::run(Boot::Systemd, |host| {
         furnish(host);
         let before = host.everything();
-        let ran = playbook(host, &python, "actions.yml");
+        let ran = playbook(host, &python, "actions.yml", &[]);
         assert!(
             ran.stdout.contains("-net.ipv4.tcp_fin_timeout = 60\n+net.ipv4.tcp_fin_timeout = 30\n"),
             "{ran}"
@@ -102,6 +103,49 @@ fn actions_do_to_a_host_what_they_say() {
         assert!(ran.stdout.contains("+++ after: /etc/sysctl.d/zz-tune.conf\n"), "{ran}");
         assert!(ran.stdout.contains("unreachable=0    failed=0 "), "{ran}");
         host.everything().same_as(&before, "after the playbook");
+    });
+}
+
+/// Lays memory over a directory, whose content stays to be seen.
+fn overlay(host: &TestHost, directory: &str) {
+    let [upper, work] = ["upper", "work"]
+        .map(|kind| host.directory(&format!("over{directory}/{kind}")).display().to_string());
+    let options = format!("lowerdir={directory},upperdir={upper},workdir={work}");
+    host.does(&["mount", "-t", "overlay", "-o", &options, "none", directory]);
+}
+
+/// Builds a package of the program alone; how it is packaged in earnest does not matter here.
+fn package(host: &TestHost, into: &str) {
+    let architecture = host.does(&["dpkg", "--print-architecture"]);
+    let control =
+        "Package: tune\nVersion: 0.1\nMaintainer: Nobody <nobody@localhost>\nDescription: For a test\n";
+    write_file("/mnt/package/DEBIAN/control", &format!("{control}Architecture: {architecture}"));
+    write_file("/mnt/package/usr/sbin/tune", "");
+    fs::copy(binary::tune(), "/mnt/package/usr/sbin/tune").unwrap();
+    host.does(&["dpkg-deb", "--root-owner-group", "-Znone", "--build", "/mnt/package", into]);
+}
+
+#[test]
+fn the_role_installs_and_applies() {
+    let Some(python) = python() else { return };
+    let apt = Command::new("/usr/bin/python3").args(["-c", "import apt_pkg"]).output();
+    let missing = !apt.is_ok_and(|ended| ended.status.success());
+    if !tune_tests::may_run(missing.then(|| "needs python3-apt".to_owned())) {
+        return;
+    }
+    TestHost::run(Boot::Systemd, |host| {
+        // Packages are installed here, and nothing of them is left on the machine.
+        for directory in ["/usr", "/var"] {
+            overlay(host, directory);
+        }
+        let _ = host.directory("controller");
+        package(host, "/mnt/controller/tune.deb");
+        let site = "name = \"site\"\nsummary = \"For a test\"\n[settings]\n\"tcp.keepalive_probes\" = 7\n";
+        write_file("/mnt/controller/site.toml", site);
+        for how in [&["--check"][..], &[]] {
+            let ran = playbook(host, &python, "role.yml", how);
+            assert!(ran.stdout.contains("unreachable=0    failed=0 "), "{ran}");
+        }
     });
 }
 
