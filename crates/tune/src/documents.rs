@@ -24,8 +24,17 @@ fn words(line: &str) -> Vec<String> {
 
 /// Returns the `tune` command in a line of a block, whatever stands before it.
 fn command(line: &str) -> Option<Vec<String>> {
-    const BEFORE: &[&str] =
-        &["$ ", "# ", "- ", "command: ", "name: ", "test_name: ", "unless => '", "exec { '"];
+    const BEFORE: &[&str] = &[
+        "$ ",
+        "# ",
+        "- ",
+        "ansible.builtin.command: ",
+        "command: ",
+        "name: ",
+        "test_name: ",
+        "unless => '",
+        "exec { '",
+    ];
     let mut line = line.trim().split(" && ").last()?;
     while let Some(rest) = BEFORE.iter().find_map(|before| line.strip_prefix(before)) {
         line = rest;
@@ -53,6 +62,7 @@ fn commands_in_the_documents_exist() {
     for name in [
         "README.md",
         "docs/guide.md",
+        "docs/fleets.md",
         "docs/profiles.md",
         "docs/linux.md",
         "docs/diagnose.md",

@@ -10,7 +10,7 @@ options:
   executable:
     description:
       - The program on the target, a name or a path.
-      - A name is also looked for in C(/usr/local/sbin), C(/usr/sbin) and C(/opt/local/sbin).
+      - A name is also looked for in C(/usr/local/sbin), C(/usr/sbin), C(/usr/local/bin) and C(/opt/local/sbin).
     type: str
     default: tune
   state_dir:

@@ -27,7 +27,7 @@ KEPT = (
 )
 
 # The directories are those in which packages put programs of root's; a login without root may lack them.
-LINE = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/opt/local/sbin; export PATH; %s %s"
+LINE = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/local/bin:/opt/local/sbin; export PATH; %s %s"
 
 # What it means that a command ended like this and printed no answer.
 SILENT = {
