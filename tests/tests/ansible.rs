@@ -6,10 +6,11 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use tune_tests::binary::{self, Ran};
 use tune_tests::namespace::{Boot, TestHost, write_file};
+use tune_tests::watchdog::{NoneLeft, eventually};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -160,6 +161,69 @@ fn actions_take_the_options_that_are_documented() {
         );
         let ran = Ran::of(&mut command).exits(0).says("4 actions").says("0 wrong");
         assert!(!ran.stdout.contains(" 0 uses"), "{ran}");
+    });
+}
+
+/// The server of the logins, ended with the test.
+struct Sshd(Child);
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Sshd {
+    /// Starts it for root with a key of the test's, on the loopback of the test's host.
+    fn start(host: &TestHost, program: &Path) -> Self {
+        host.does(&["ip", "link", "set", "lo", "up"]);
+        for name in ["host-key", "key"] {
+            host.does(&["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", &format!("/mnt/{name}")]);
+        }
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        if !users.contains("\nsshd:") {
+            fs::write("/etc/passwd", users + "sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n").unwrap();
+        }
+        write_file("/etc/shadow", "root:*:19000:0:99999:7:::\n");
+        fs::create_dir_all("/run/sshd").unwrap();
+        let settings = "Port 2222\nListenAddress 127.0.0.1\nHostKey /mnt/host-key\nPidFile /mnt/sshd.pid\n\
+            AuthorizedKeysFile /mnt/key.pub\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n";
+        write_file("/mnt/sshd_config", settings);
+        let mut command = host.command(program);
+        command.args(["-D", "-f", "/mnt/sshd_config", "-E", "/mnt/sshd.log"]);
+        let server = Self(command.spawn().unwrap());
+        eventually("sshd listens", || Path::new("/mnt/sshd.pid").exists());
+        server
+    }
+
+    fn logins(&self) -> usize {
+        fs::read_to_string("/mnt/sshd.log").unwrap().matches("Accepted publickey").count()
+    }
+}
+
+/// Over ssh, which gives commands a terminal, and holds a connection open from task to task: `.ci/full` has the server.
+/// `TUNE_SSHD` names another one.
+#[test]
+#[ignore = "needs openssh-server: .ci/full.d/80-ansible.sh"]
+fn a_trial_is_kept_only_over_a_new_connection() {
+    let Some(python) = python() else { return };
+    let program =
+        std::env::var_os("TUNE_SSHD").map_or_else(|| PathBuf::from("/usr/sbin/sshd"), PathBuf::from);
+    let missing = (!program.exists()).then(|| format!("needs {}", program.display()));
+    if !tune_tests::may_run(missing) {
+        return;
+    }
+    TestHost::run(Boot::Systemd, |host| {
+        let _none_left = NoneLeft;
+        furnish(host);
+        let sshd = Sshd::start(host, &program);
+        let ran = playbook(host, &python, "ssh.yml", &["--inventory", "target,"]);
+        assert!(ran.stdout.contains("UNREACHABLE!") && ran.stdout.contains("Connection refused"), "{ran}");
+        // The first one, and the one that confirmed.
+        assert_eq!(sshd.logins(), 2, "{ran}");
+        eventually("the host has undone the trial", || host.read("net.ipv4.tcp_keepalive_time") == "900");
+        assert_eq!(host.read("net.ipv4.tcp_fin_timeout"), "30");
     });
 }
 

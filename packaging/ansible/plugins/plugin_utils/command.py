@@ -8,6 +8,7 @@ object that tune prints, also when it fails; its form is in docs/schemas of the 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 from ansible.errors import AnsibleActionFail
@@ -38,6 +39,9 @@ SILENT_HINTS = {
     126: "see there what it is, or name another one with the option executable",
     127: "install tune there, or name its path with the option executable",
 }
+
+# What ssh adds of its own where it gives the command a terminal, on which all else is one stream.
+SSH_GOODBYE = re.compile("(Shared c|C)onnection to .* closed")
 
 CHANGED_SINCE = "%(target)s is %(found)s, not %(expected)s as tune left it; somebody else changed it, and it stays"
 UNREADABLE = "%(target)s cannot be read (%(found)s); it stays"
@@ -80,7 +84,8 @@ def unanswered(command, run):
     """Describes a command that printed no answer."""
     code = run["rc"]
     what = SILENT.get(code, "ended with %d on the target, and printed no JSON object" % code)
-    said = (run["stderr"].strip() or run["stdout"].strip()).splitlines()[-1:]
+    lines = (run["stdout"] + "\n" + run["stderr"]).splitlines()
+    said = [line.strip() for line in lines if line.strip() and not SSH_GOODBYE.match(line)][-1:]
     hint = SILENT_HINTS.get(code, "run it there: %s" % shlex.join(command))
     return explained("%s %s" % (command[0], what), said, [hint])
 
