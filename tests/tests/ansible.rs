@@ -69,6 +69,12 @@ fn furnish(host: &TestHost) {
     let _ = host.directory("bin");
     fs::copy(binary::tune(), "/mnt/bin/tune").unwrap();
     program("as-nobody", "exec setpriv --reuid=65534 --regid=65534 --clear-groups /mnt/bin/tune \"$@\"\n");
+    // What Ansible makes of sudo's command line: options, -u and the user, and the command.
+    program(
+        "as-user",
+        "while [ \"$1\" != -u ]; do shift; done\nuser=$2\nshift 2\n\
+         exec setpriv --reuid=\"$user\" --regid=65534 --clear-groups \"$@\"\n",
+    );
     program("half", "echo '{\"schema\": \"tune.apply/1\", \"chan'; echo 'the disk is full' >&2; exit 9\n");
     program(
         "noisy tune",
