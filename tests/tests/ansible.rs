@@ -78,7 +78,7 @@ fn furnish(host: &TestHost) {
     program("half", "echo '{\"schema\": \"tune.apply/1\", \"chan'; echo 'the disk is full' >&2; exit 9\n");
     program(
         "noisy tune",
-        "printf %s \"$GREETING\" > /mnt/greeting\nprintf 'Welcome!\\r\\n{motd}\\r\\n'\n\
+        "printf %s \"$GREETING\" > /mnt/greeting\nprintf 'Welcome!\\r\\n{motd}\\r\\n{\"a\": 1}\\r\\n'\n\
          said=$(tune \"$@\" 2>&1)\nstatus=$?\n\
          printf '[1/1] done\\r\\n%s\\r\\nGoodbye {\\r\\n' \"$said\"\nexit $status\n",
     );

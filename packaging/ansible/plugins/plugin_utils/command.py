@@ -63,13 +63,12 @@ def flags(options, names):
 
 def answer_in(text):
     """Returns the JSON object in what was printed, whatever a terminal or a login put around it."""
-    for at, line in enumerate(text.splitlines()):
-        if line.lstrip().startswith("{"):
-            rest = "\n".join(text.splitlines()[at:]).lstrip()
-            try:
-                found = json.JSONDecoder().raw_decode(rest)[0]
-            except ValueError:
-                continue
+    for start in re.finditer(r"^\s*(?={)", text, re.MULTILINE):
+        try:
+            found = json.JSONDecoder().raw_decode(text, start.end())[0]
+        except ValueError:
+            continue
+        if "schema" in found:
             return found
     return None
 
@@ -161,7 +160,7 @@ class TuneAction(ActionBase):
         command = [options["executable"], "--format=json", "--quiet"] + shared + words
         run = self._low_level_execute_command(LINE % (self._compute_environment_string(), shlex.join(command)))
         document = answer_in(run["stdout"])
-        if not isinstance(document, dict) or "schema" not in document:
+        if document is None:
             said = {"exit_code": run["rc"], "stdout": run["stdout"], "stderr": run["stderr"]}
             raise AnsibleActionFail(unanswered(command, run), result=said)
         return document, run["rc"]
