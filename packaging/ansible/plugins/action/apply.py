@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from ansible.errors import AnsibleActionFail
 from ansible_collections.tune.tune.plugins.plugin_utils.command import TuneAction, flags
 
@@ -33,6 +35,11 @@ STATES = {
 }
 
 
+def named(profile):
+    """Returns the name of a profile: that of its file, where it is given by a path. What is held is held by names."""
+    return posixpath.splitext(posixpath.basename(profile))[0] if "/" in profile else profile
+
+
 class ActionModule(TuneAction):
     OPTIONS = {
         "profiles": {"type": "list", "elements": "str", "required": True},
@@ -51,4 +58,7 @@ class ActionModule(TuneAction):
         wrong = sorted(name for name in refuses if options[name])
         if wrong:
             raise AnsibleActionFail("state=%s does not go with: %s" % (state, ", ".join(wrong)))
-        return words + self.mode() + flags(options, takes) + ["--"] + options["profiles"]
+        profiles = options["profiles"]
+        if state == "absent":
+            profiles = [named(profile) for profile in profiles]
+        return words + self.mode() + flags(options, takes) + ["--"] + profiles

@@ -24,6 +24,7 @@ options:
   profiles:
     description:
       - The profiles, one or more. A word is a profile of the site or one that is built in; what has a C(/) is the path of a file on the target.
+      - With O(state=absent) the file is not read, and need not be there any more.
     type: list
     elements: str
     required: true
