@@ -91,7 +91,7 @@ mkdir -p /mnt/collections/ansible_collections/tune
 ln -s "$posix/ansible_collections/ansible" /mnt/collections/ansible_collections/ansible
 ln -s "$PWD/packaging/ansible" /mnt/collections/ansible_collections/tune/tune
 export HOME=/mnt/home LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 ANSIBLE_HOME=/mnt/home \
-    ANSIBLE_COLLECTIONS_PATH=/mnt/collections ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
+    ANSIBLE_REMOTE_TMP=/mnt/home/tmp ANSIBLE_COLLECTIONS_PATH=/mnt/collections ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
 
 key_of() { echo "${1%%=*}"; }
 value_of() { echo "${1#*=}"; }

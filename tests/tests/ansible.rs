@@ -37,6 +37,7 @@ fn ansible(host: &TestHost, python: &str) -> Command {
         ("LC_ALL", "C.UTF-8"),
         ("HOME", "/mnt/home"),
         ("ANSIBLE_HOME", "/mnt/home"),
+        ("ANSIBLE_REMOTE_TMP", "/mnt/home/tmp"),
         ("ANSIBLE_COLLECTIONS_PATH", "/mnt/collections"),
         ("ANSIBLE_LOCALHOST_WARNING", "false"),
         ("ANSIBLE_INVENTORY_UNPARSED_WARNING", "false"),
