@@ -67,7 +67,26 @@ pub fn within(program: &str, held: usize, orphaned: usize) -> [Keeper; 2] {
     let mut words = vec![program, "close", &held, &orphaned, "0"];
     words.extend(addresses.iter().map(String::as_str));
     let closer = Keeper::start(&words);
+    until_confirmed();
     [peer, closer]
+}
+
+/// Waits until the other ends have confirmed what was closed, which takes them some ten milliseconds: until then it is in
+/// FIN_WAIT_1.
+fn until_confirmed() {
+    for _ in 0..500 {
+        if !["tcp", "tcp6"].into_iter().any(has_unconfirmed) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("some connections stay in FIN_WAIT_1");
+}
+
+/// Source: proc_pid_net(5): the fourth field is the state, and FIN_WAIT_1 is 4.
+fn has_unconfirmed(list: &str) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/thread-self/net/{list}")).unwrap_or_default();
+    text.lines().any(|line| line.split_whitespace().nth(3) == Some("04"))
 }
 
 /// The same in a network namespace of their own.
