@@ -14,6 +14,7 @@ impl Endian {
     pub const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
 
     /// Reads 16 bits at an offset.
+    #[inline]
     pub(crate) fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
         let bytes = array(bytes, at)?;
         Some(match self {
@@ -23,6 +24,7 @@ impl Endian {
     }
 
     /// Reads 32 bits at an offset.
+    #[inline]
     pub(crate) fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
         let bytes = array(bytes, at)?;
         Some(match self {
@@ -32,6 +34,7 @@ impl Endian {
     }
 
     /// Reads 64 bits at an offset.
+    #[inline]
     pub(crate) fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
         let bytes = array(bytes, at)?;
         Some(match self {
@@ -63,6 +66,7 @@ impl Endian {
 }
 
 /// Returns some bytes at an offset.
+#[inline]
 pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }

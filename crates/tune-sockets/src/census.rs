@@ -7,6 +7,7 @@ use tune_host::{Host, Inquiry, ListRequest, SocketsError};
 
 use crate::bytes::Endian;
 use crate::connection::{Connection, Family};
+use crate::diagnosis::counters::{network_file, sockstat};
 use crate::filter::{Filter, Match};
 use crate::freebsd::Read;
 use crate::inet_diag::{Half, ListReader, Part, Progress, list_request};
@@ -291,11 +292,25 @@ fn read_inet_diag(host: &dyn Host, reading: &mut Reading<'_>) -> Result<(Source,
     }
 }
 
-/// Reads both families in two halves at once, or in one list, or, from a kernel that does not take such requests, each
+/// From how many TCP sockets on two lists, each read on a thread of its own, take less time than one. Each list makes the
+/// kernel go through its whole table, and to start a thread costs as much as to list some hundred connections.
+const WORTH_TWO_LISTS: u64 = 50_000;
+
+/// Tells whether the kernel may have so many TCP sockets that its list is read faster in halves. Source: proc_pid_net(5),
+/// net/ipv4/proc.c `sockstat_seq_show`: `alloc` counts those of all namespaces, as they are all in one table, and `tw` small
+/// records that are no sockets any more.
+fn may_be_many(host: &dyn Host) -> bool {
+    let text = network_file(host, "sockstat").unwrap_or_default();
+    let count = |name| sockstat(&text, "TCP", name);
+    let many = count("alloc").zip(count("tw")).map(|(sockets, records)| sockets.saturating_add(records));
+    many.is_none_or(|many| many >= WORTH_TWO_LISTS)
+}
+
+/// Reads both families in two halves at once, where that is faster, or in one list, or, from a kernel that does not take such requests, each
 /// in a list of its own.
 fn read_families(host: &dyn Host, reading: &mut Reading<'_>) -> Result<Progress, CensusError> {
     const WAYS: [&[Part]; 2] = [&[Part::Half(Half::One), Part::Half(Half::Other)], &[Part::Both]];
-    let one_at_a_time = host.idle_processors() == 0;
+    let one_at_a_time = !may_be_many(host) || host.idle_processors() == 0;
     for parts in &WAYS[usize::from(one_at_a_time)..] {
         match read_lists(host, parts, reading)? {
             Progress::Failed(_) => reading.again(),
@@ -359,7 +374,7 @@ fn judged(end: Progress) -> Result<Progress, CensusError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::rc::Rc;
 
     use tune_host::{FakeHost, FakeSockets};
@@ -478,6 +493,41 @@ mod tests {
         let lost = Cell::new(1000);
         let error = take(&host(Moody { lost, ..Moody::new() }), &everything()).unwrap_err();
         assert_eq!(error, CensusError::Sockets(SocketsError::Overrun));
+    }
+
+    /// A kernel that says how many sockets it has, and keeps how long each request was.
+    #[derive(Debug)]
+    struct Counting {
+        kernel: FakeKernel,
+        sockstat: Option<&'static str>,
+        asked: RefCell<Vec<usize>>,
+    }
+
+    impl FakeSockets for Counting {
+        fn answer(&self, request: &[u8]) -> Result<Vec<Vec<u8>>, SocketsError> {
+            self.asked.borrow_mut().push(request.len());
+            self.kernel.answer(request)
+        }
+
+        fn network_file(&self, name: &str) -> Option<Vec<u8>> {
+            self.sockstat.filter(|_| name == "sockstat").map(Into::into)
+        }
+    }
+
+    #[test]
+    fn few_connections_are_read_in_one_list_and_many_in_halves() {
+        for (sockstat, lists) in [
+            (Some("sockets: used 9\nTCP: inuse 1 orphan 0 tw 0 alloc 49999 mem 1\n"), 1),
+            (Some("sockets: used 9\nTCP: inuse 1 orphan 0 tw 40000 alloc 10000 mem 1\n"), 2),
+            (Some("sockets: used 9\n"), 2),
+            (None, 2),
+        ] {
+            let kernel = FakeKernel::new(hundred());
+            let kernel = Rc::new(Counting { kernel, sockstat, asked: RefCell::default() });
+            let census = take(&FakeHost::new().with_sockets(kernel.clone()), &everything()).unwrap();
+            has_hundred(&census, Source::InetDiag);
+            assert_eq!(kernel.asked.borrow().len(), lists, "{sockstat:?}");
+        }
     }
 
     /// A kernel that has texts, or structures, and nothing else.

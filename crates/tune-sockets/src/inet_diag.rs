@@ -250,8 +250,9 @@ pub(crate) const fn holding(state: TcpState, timer: TimerKind, inode: u64) -> Ho
 
 /// Reads one answer, without its header; nothing where it is none of a TCP socket.
 #[must_use]
+#[inline]
 pub fn decode(answer: &[u8], endian: Endian) -> Option<Connection> {
-    let fixed = answer.get(..FIXED)?;
+    let (fixed, rest) = answer.split_first_chunk::<FIXED>()?;
     let family = match fixed[0] {
         AF_INET => Family::Ipv4,
         AF_INET6 => Family::Ipv6,
@@ -262,7 +263,6 @@ pub fn decode(answer: &[u8], endian: Endian) -> Option<Connection> {
     let interface = endian.u32(fixed, 40)?;
     let left = Duration::from_millis(endian.u32(fixed, 52)?.into());
     let inode = endian.u32(fixed, 68)?.into();
-    let attributes = Attributes::of(&answer[FIXED..], endian);
     Some(Connection {
         family,
         state,
@@ -276,7 +276,7 @@ pub fn decode(answer: &[u8], endian: Endian) -> Option<Connection> {
         receive_queue: endian.u32(fixed, 56)?,
         send_queue: endian.u32(fixed, 60)?,
         holding: holding(state, kind, inode),
-        idle: info(attributes).and_then(|info| idle(info, endian)),
+        idle: idle_time(rest, endian),
     })
 }
 
@@ -316,7 +316,14 @@ fn info<'a>(mut attributes: Attributes<'a>) -> Option<&'a [u8]> {
     attributes.find(|(kind, _)| *kind == INFO).map(|(_, content)| content)
 }
 
-fn endpoint(fixed: &[u8], port: usize, address: usize, family: Family, interface: u32) -> Option<SocketAddr> {
+#[inline]
+fn endpoint(
+    fixed: &[u8; FIXED],
+    port: usize,
+    address: usize,
+    family: Family,
+    interface: u32,
+) -> Option<SocketAddr> {
     let port = Endian::Big.u16(fixed, port)?;
     Some(match family {
         Family::Ipv4 => SocketAddr::new(Ipv4Addr::from(array::<4>(fixed, address)?).into(), port),
@@ -331,6 +338,18 @@ fn endpoint(fixed: &[u8], port: usize, address: usize, family: Family, interface
 /// Where a `tcp_info` says how many milliseconds ago something was last sent, received, and confirmed by the peer.
 /// When we last confirmed something (offset 48) the kernel does not fill in.
 const LAST: [usize; 3] = [44, 52, 56];
+
+/// How much of a `tcp_info` is needed for these.
+const INFO_LENGTH: usize = LAST[2] + 4;
+
+/// Returns how long a socket has been idle, where its attributes have that.
+fn idle_time(attributes: &[u8], endian: Endian) -> Option<Duration> {
+    // Where it was not asked for, there is not even room for it.
+    if attributes.len() < INFO_LENGTH {
+        return None;
+    }
+    idle(info(Attributes::of(attributes, endian))?, endian)
+}
 
 fn idle(info: &[u8], endian: Endian) -> Option<Duration> {
     let [sent, received, confirmed] = LAST.map(|at| endian.u32(info, at));

@@ -1,11 +1,11 @@
 //! Which processes have the half-closed connections.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tune_host::{Host, SocketHolder};
 
+use crate::quick::QuickMap;
 use crate::state::TcpState;
 use crate::tally::{HeldSocket, leading};
 
@@ -56,24 +56,27 @@ pub struct Owners {
     pub unreadable: usize,
 }
 
-/// Held connections in the order of their inodes.
+/// Held connections, and where each is by its inode.
 #[derive(Debug)]
-pub(crate) struct Held(Vec<HeldSocket>);
+pub(crate) struct Held {
+    sockets: Vec<HeldSocket>,
+    places: QuickMap<u64, usize>,
+}
 
 impl Held {
-    pub(crate) fn new(mut held: Vec<HeldSocket>) -> Self {
-        held.sort_unstable_by_key(|socket| socket.inode);
-        Self(held)
+    pub(crate) fn new(sockets: Vec<HeldSocket>) -> Self {
+        let places = sockets.iter().enumerate().map(|(place, socket)| (socket.inode, place)).collect();
+        Self { sockets, places }
     }
 
     fn find(&self, inode: u64) -> Option<usize> {
-        self.0.binary_search_by_key(&inode, |socket| socket.inode).ok()
+        self.places.get(&inode).copied()
     }
 }
 
 /// Finds the owners of held connections.
 pub(crate) fn owners(host: &dyn Host, held: &Held) -> Owners {
-    if held.0.is_empty() {
+    if held.sockets.is_empty() {
         return Owners::default();
     }
     let found = host.socket_holders(None, &|inode| held.find(inode).is_some());
@@ -81,8 +84,9 @@ pub(crate) fn owners(host: &dyn Host, held: &Held) -> Owners {
 }
 
 fn attribute(held: &Held, holders: &[SocketHolder], unreadable: usize) -> Owners {
-    let mut times_held = vec![0_u32; held.0.len()];
-    let of_holders: Vec<_> = holders.iter().map(|holder| distinct(held, holder)).collect();
+    let mut times_held = vec![0_u32; held.sockets.len()];
+    let mut last_holder = vec![None; held.sockets.len()];
+    let of_holders: Vec<_> = holders.iter().map(|holder| distinct(held, holder, &mut last_holder)).collect();
     for at in of_holders.iter().flatten() {
         times_held[*at] += 1;
     }
@@ -97,16 +101,14 @@ fn attribute(held: &Held, holders: &[SocketHolder], unreadable: usize) -> Owners
     Owners { list, unnamed: unnamed as u64, unreadable }
 }
 
-/// Returns the places of a process's connections, each once.
-fn distinct(held: &Held, holder: &SocketHolder) -> Vec<usize> {
-    let mut places: Vec<_> = holder.sockets.iter().filter_map(|inode| held.find(*inode)).collect();
-    places.sort_unstable();
-    places.dedup();
-    places
+/// Returns the places of a process's connections, each once, and notes for each that this process was the last to have it.
+fn distinct(held: &Held, holder: &SocketHolder, last_holder: &mut [Option<i32>]) -> Vec<usize> {
+    let places = holder.sockets.iter().filter_map(|inode| held.find(*inode));
+    places.filter(|at| last_holder[*at].replace(holder.pid) != Some(holder.pid)).collect()
 }
 
 fn owner(held: &Held, holder: &SocketHolder, places: &[usize], times_held: &[u32]) -> Owner {
-    let sockets = || places.iter().map(|at| &held.0[*at]);
+    let sockets = || places.iter().map(|at| &held.sockets[*at]);
     let in_state = |state| sockets().filter(|socket| socket.state == state).count() as u64;
     let idle = || sockets().filter_map(|socket| socket.idle);
     Owner {
@@ -124,7 +126,7 @@ fn owner(held: &Held, holder: &SocketHolder, places: &[usize], times_held: &[u32
 }
 
 fn most<K: Ord + Copy + std::hash::Hash>(keys: impl Iterator<Item = K>) -> Vec<(K, u64)> {
-    let mut counts: HashMap<K, u64> = HashMap::new();
+    let mut counts: QuickMap<K, u64> = QuickMap::default();
     keys.for_each(|key| *counts.entry(key).or_default() += 1);
     let mut list: Vec<_> = counts.into_iter().collect();
     leading(&mut list, LEADING, |count| *count);

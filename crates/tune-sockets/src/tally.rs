@@ -1,10 +1,12 @@
 //! Connections counted while they are read, so that many take little memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::connection::{Connection, Family, Holding, Orphan, TimerKind};
+use crate::ports::SharesByPort;
+use crate::quick::QuickMap;
 use crate::state::{StateSet, TcpState};
 
 /// How many peers are counted one by one; those of further addresses are counted together.
@@ -185,7 +187,7 @@ impl Share {
         self.fin_wait_2() + self.close_wait
     }
 
-    const fn merge(&mut self, other: Self) {
+    pub(crate) const fn merge(&mut self, other: Self) {
         self.orphaned += other.orphaned;
         self.held += other.held;
         self.unknown += other.unknown;
@@ -220,8 +222,8 @@ pub struct Tally {
     holdings: [Holdings; TcpState::ALL.len()],
     /// Orphans in FIN_WAIT_2 by the time that they have left.
     pub time_left: TimeLeft,
-    ports: HashMap<u16, Share>,
-    peers: HashMap<IpAddr, Share>,
+    ports: SharesByPort,
+    peers: QuickMap<IpAddr, Share>,
     /// What peers have that are not counted one by one.
     pub other_peers: Share,
     /// Ports with a listener.
@@ -252,7 +254,7 @@ impl Tally {
         if !StateSet::HALF_CLOSED.has(state) {
             return;
         }
-        self.ports.entry(connection.local.port()).or_default().add(connection);
+        self.ports.of(connection.local.port()).add(connection);
         self.add_to_peer(connection);
         if connection.holding.is_orphaned() && state == TcpState::FinWait2 {
             self.time_left.add(connection.time_left(wanted.fin_timeout));
@@ -295,7 +297,7 @@ impl Tally {
     /// Returns what half-closed connections each local port has, by port.
     #[must_use]
     pub fn ports(&self) -> BTreeMap<u16, Share> {
-        self.ports.iter().map(|(port, share)| (*port, *share)).collect()
+        self.ports.iter().collect()
     }
 
     /// Returns the peers with the most half-closed connections, the most first.
@@ -314,14 +316,17 @@ impl Tally {
 
     /// Adds what was counted elsewhere.
     pub(crate) fn merge(&mut self, other: Self) {
+        // Nothing is here yet: the tables are taken as they are.
+        if self.counts == Counts::default() {
+            *self = other;
+            return;
+        }
         self.counts.merge(&other.counts);
         for (mine, theirs) in self.holdings.iter_mut().zip(other.holdings) {
             mine.merge(theirs);
         }
         self.time_left.merge(&other.time_left);
-        for (port, share) in other.ports {
-            self.ports.entry(port).or_default().merge(share);
-        }
+        self.ports.merge(other.ports);
         self.other_peers.merge(other.other_peers);
         self.merge_peers(other.peers);
         self.listening.extend(other.listening);
@@ -330,11 +335,7 @@ impl Tally {
         self.held.extend(other.held.into_iter().take(room));
     }
 
-    fn merge_peers(&mut self, other: HashMap<IpAddr, Share>) {
-        if self.peers.is_empty() {
-            self.peers = other;
-            return;
-        }
+    fn merge_peers(&mut self, other: QuickMap<IpAddr, Share>) {
         for (peer, share) in other {
             let full = self.peers.len() >= MOST_PEERS;
             match self.peers.get_mut(&peer) {
@@ -352,8 +353,12 @@ impl Tally {
 
 /// Keeps the largest, in order; equals in the order of their keys.
 pub(crate) fn leading<K: Ord + Copy, S>(list: &mut Vec<(K, S)>, many: usize, size: impl Fn(&S) -> u64) {
-    list.sort_unstable_by_key(|(key, share)| (std::cmp::Reverse(size(share)), *key));
-    list.truncate(many);
+    let order = |(key, share): &(K, S)| (std::cmp::Reverse(size(share)), *key);
+    if many < list.len() {
+        list.select_nth_unstable_by_key(many, order);
+        list.truncate(many);
+    }
+    list.sort_unstable_by_key(order);
 }
 
 #[cfg(test)]
@@ -426,7 +431,7 @@ mod tests {
             halves.merge(count(&all[cut..]));
             assert_eq!((halves.counts, halves.holdings), (whole.counts, whole.holdings));
             assert_eq!((halves.time_left, &halves.listening), (whole.time_left, &whole.listening));
-            assert_eq!((&halves.ports, &halves.peers), (&whole.ports, &whole.peers));
+            assert_eq!((halves.ports(), &halves.peers), (whole.ports(), &whole.peers));
             assert_eq!(halves.held, whole.held);
         }
     }

@@ -1,22 +1,28 @@
 //! Linux: which processes have which sockets open, from `/proc/PID/fd`.
 //!
 //! A process with many connections has a descriptor for each, and the kernel is asked for every one: what is done for
-//! one is a single call into a buffer on the stack, and nothing is allocated.
+//! one is a single call into a buffer on the stack, and nothing is allocated. Names that follow from the one before are
+//! not asked for.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
+use rustix::fs::{CWD, Mode, OFlags, RawDir, SeekFrom, openat, readlinkat_raw, seek};
 use rustix::io::Errno;
+use rustix::path::{Arg, DecInt};
 
 use crate::sockets::{SocketHolder, SocketHolders};
 
-/// Room for the names of about a thousand descriptors.
-const NAMES: usize = 32 << 10;
+/// Room for the names of about a thousand processes.
+const PROCESSES: usize = 32 << 10;
+/// Room for the names of about eighty descriptors.
+const DESCRIPTORS: usize = 2 << 10;
 /// Room for the longest link of interest; others are cut off and are not of interest.
 const LINK: usize = 32;
+/// Where the kernel has the processes.
+const PROC: &str = "/proc";
 /// How links to sockets begin.
 const SOCKET: &[u8] = b"socket:[";
 
@@ -24,13 +30,14 @@ const SOCKET: &[u8] = b"socket:[";
 const MOST_THREADS: usize = 4;
 
 pub(crate) fn socket_holders(only: Option<&[i32]>, wanted: &(dyn Fn(u64) -> bool + Sync)) -> SocketHolders {
-    let pids = only.map_or_else(all_processes, <[i32]>::to_vec);
+    let Ok(processes) = open_directory(CWD, PROC) else { return SocketHolders::default() };
+    let pids = only.map_or_else(|| all_in(&processes), <[i32]>::to_vec);
     let threads = (1 + idle_processors()).min(MOST_THREADS);
     let next = AtomicUsize::new(0);
     let look = || {
         let mut found = SocketHolders::default();
         while let Some(pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
-            look_into(*pid, wanted, &mut found);
+            look_into(&processes, *pid, wanted, &mut found);
         }
         found
     };
@@ -62,8 +69,13 @@ fn together(mut one: SocketHolders, other: SocketHolders) -> SocketHolders {
     one
 }
 
-fn look_into(pid: i32, wanted: &(dyn Fn(u64) -> bool + Sync), found: &mut SocketHolders) {
-    match sockets_of(pid, wanted) {
+fn look_into(
+    processes: &OwnedFd,
+    pid: i32,
+    wanted: &(dyn Fn(u64) -> bool + Sync),
+    found: &mut SocketHolders,
+) {
+    match sockets_of(processes, pid, wanted) {
         Ok(sockets) if sockets.is_empty() => {}
         Ok(sockets) => found.holders.push(described(pid, sockets)),
         Err(Errno::ACCESS | Errno::PERM) => found.unreadable += 1,
@@ -72,35 +84,28 @@ fn look_into(pid: i32, wanted: &(dyn Fn(u64) -> bool + Sync), found: &mut Socket
     }
 }
 
-fn all_processes() -> Vec<i32> {
-    let mut pids = Vec::new();
-    each_process(&mut |pid| pids.push(pid));
-    pids
+fn open_directory(within: impl AsFd, path: impl Arg) -> Result<OwnedFd, Errno> {
+    openat(within, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// Calls for each process. Its threads share its descriptors.
 pub(super) fn each_process(look: &mut dyn FnMut(i32)) {
-    let _ = each_number(Path::new("/proc"), &mut |_, name| {
-        if let Some(pid) = number(name).and_then(|pid| i32::try_from(pid).ok()) {
-            look(pid);
-        }
-    });
-}
-
-/// Calls for each name in a directory, with the directory.
-fn each_number(directory: &Path, each: &mut dyn FnMut(BorrowedFd<'_>, &std::ffi::CStr)) -> Result<(), Errno> {
-    use std::os::fd::AsFd;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory: OwnedFd = openat(CWD, directory, flags, Mode::empty())?;
-    let mut room = vec![MaybeUninit::uninit(); NAMES];
-    let mut entries = RawDir::new(&directory, &mut room);
-    while let Some(entry) = entries.next() {
-        each(directory.as_fd(), entry?.file_name());
+    if let Ok(processes) = open_directory(CWD, PROC) {
+        all_in(&processes).into_iter().for_each(look);
     }
-    Ok(())
 }
 
-fn number(name: &std::ffi::CStr) -> Option<u64> {
+fn all_in(processes: &OwnedFd) -> Vec<i32> {
+    let mut pids = Vec::new();
+    let mut room = vec![MaybeUninit::uninit(); PROCESSES];
+    let mut names = RawDir::new(processes, &mut room);
+    while let Some(Ok(entry)) = names.next() {
+        pids.extend(number(entry.file_name()).and_then(|pid| i32::try_from(pid).ok()));
+    }
+    pids
+}
+
+fn number(name: &CStr) -> Option<u64> {
     digits(name.to_bytes())
 }
 
@@ -111,19 +116,60 @@ fn digits(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || bytes.len() > 19 { None } else { bytes.iter().try_fold(0, add) }
 }
 
-fn sockets_of(pid: i32, wanted: &(dyn Fn(u64) -> bool + Sync)) -> Result<Vec<u64>, Errno> {
+/// Returns where the kernel is in its list of descriptors when it comes to one: two names are before the first. Source:
+/// fs/proc/fd.c `proc_readfd_common`.
+const fn place_of(descriptor: u64) -> u64 {
+    descriptor + 2
+}
+
+/// Returns the sockets that are wanted of a process, as often as it has descriptors for them.
+fn sockets_of(
+    processes: &OwnedFd,
+    pid: i32,
+    wanted: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<Vec<u64>, Errno> {
     let mut sockets = Vec::new();
-    let path = format!("/proc/{pid}/fd");
-    each_number(Path::new(&path), &mut |directory, name| {
-        let mut room = [MaybeUninit::uninit(); LINK];
-        if let Ok((link, _)) = readlinkat_raw(directory, name, &mut room)
-            && let Some(inode) = inode_of(link)
-            && wanted(inode)
-        {
-            sockets.push(inode);
+    let directory = open_directory(processes, format!("{pid}/fd"))?;
+    let mut room = [MaybeUninit::uninit(); DESCRIPTORS];
+    let mut names = RawDir::new(&directory, &mut room);
+    while let Some(entry) = names.next() {
+        let entry = entry?;
+        let Some(descriptor) = number(entry.file_name()) else { continue };
+        match socket_at(&directory, entry.file_name()) {
+            Ok(socket) => sockets.extend(socket.filter(|inode| wanted(*inode))),
+            // None of this process may be looked at: that is decided for all of its descriptors alike.
+            Err(Errno::ACCESS | Errno::PERM) => break,
+            // It was closed meanwhile.
+            Err(_) => {}
         }
-    })?;
+        // The list would go on with the next number.
+        let follows = entry.next_entry_cookie() == place_of(descriptor + 1);
+        if follows && names.is_buffer_empty() {
+            let end = each_in_sequence(&directory, descriptor + 1, &mut |socket| {
+                sockets.extend(socket.filter(|inode| wanted(*inode)));
+            });
+            seek(&directory, SeekFrom::Start(place_of(end)))?;
+        }
+    }
     Ok(sockets)
+}
+
+/// Calls for each descriptor from a number on, with the socket that it is for, and returns the first number that there is
+/// none with. To try them takes less time than to have them listed: the kernel looks each up for its name, too.
+fn each_in_sequence(directory: &OwnedFd, from: u64, look: &mut dyn FnMut(Option<u64>)) -> u64 {
+    let mut descriptor = from;
+    while let Ok(socket) = socket_at(directory, DecInt::new(descriptor)) {
+        look(socket);
+        descriptor += 1;
+    }
+    descriptor
+}
+
+/// Returns the inode of the socket that a descriptor is for, where it is for one.
+fn socket_at(directory: &OwnedFd, name: impl Arg) -> Result<Option<u64>, Errno> {
+    let mut room = [MaybeUninit::uninit(); LINK];
+    let (link, _) = readlinkat_raw(directory, name, &mut room)?;
+    Ok(inode_of(link))
 }
 
 /// Returns the inode of the socket that a link of a descriptor names.
@@ -198,6 +244,30 @@ mod tests {
         }
         assert!(socket_holders(Some(&[]), &|_| true).holders.is_empty());
         drop((again, copy));
+    }
+
+    #[test]
+    fn no_descriptor_is_missed_or_found_twice() {
+        let (ours, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let stat = rustix::fs::fstat(&ours).unwrap();
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let held = || {
+            let found = socket_holders(Some(&[pid]), &|wanted| wanted == stat.st_ino);
+            found.holders[0].sockets.len()
+        };
+        // From places far behind each other, more than are listed at once, then with holes.
+        let copy_at = |at| rustix::io::fcntl_dupfd_cloexec(&ours, at).unwrap();
+        let mut copies: Vec<_> = [0, 300, 301, 700].into_iter().map(copy_at).collect();
+        copies.extend((0..250).map(|_| copy_at(0)));
+        assert_eq!(held(), 255);
+        let mut number = 0;
+        copies.retain(|_| {
+            number += 1;
+            number % 100 != 0
+        });
+        assert_eq!((copies.len(), held()), (252, 253));
+        copies.truncate(4);
+        assert_eq!(held(), 5);
     }
 
     #[test]

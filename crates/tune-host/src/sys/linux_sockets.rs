@@ -4,12 +4,13 @@
 //! thread; both can be read from anywhere once they are open.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, read};
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recvfrom, sendto, socket_with, sockopt,
@@ -121,16 +122,17 @@ pub(crate) fn ask_for_lists(
 
 fn exchange(socket: &OwnedFd, request: &[u8], receive: &mut Receive<'_>) -> Result<(), Errno> {
     sendto(socket, request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-    let mut buffer = vec![0; ROOM];
+    let mut buffer = Vec::with_capacity(ROOM);
     loop {
-        let (length, _, sender) = match recvfrom(socket, &mut *buffer, RecvFlags::empty()) {
+        buffer.clear();
+        let (_, _, sender) = match recvfrom(socket, spare_capacity(&mut buffer), RecvFlags::empty()) {
             Err(Errno::INTR) => continue,
             received => received?,
         };
         // Another process may write to our socket, too.
         let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
         let from_kernel = sender.is_some_and(|sender| sender.pid() == 0);
-        if from_kernel && receive(&buffer[..length]).is_break() {
+        if from_kernel && receive(&buffer).is_break() {
             return Ok(());
         }
     }
@@ -183,14 +185,15 @@ pub(crate) fn read_network_file(
     }
     let path = format!("/proc/thread-self/net/{name}");
     let opened = within(namespace, || File::open(&path)).map_err(namespace_error)?;
-    let mut file = opened.map_err(|error| file_error(&path, &error))?;
-    let mut buffer = vec![0; ROOM];
+    let file = opened.map_err(|error| file_error(&path, &error))?;
+    let mut buffer = Vec::with_capacity(ROOM);
     loop {
-        let length = match file.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read.map_err(|error| file_error(&path, &error))?,
+        buffer.clear();
+        let length = match read(&file, spare_capacity(&mut buffer)) {
+            Err(Errno::INTR) => continue,
+            read => read.map_err(|errno| file_error(&path, &errno.into()))?,
         };
-        if length == 0 || receive(&buffer[..length]).is_break() {
+        if length == 0 || receive(&buffer).is_break() {
             return Ok(());
         }
     }

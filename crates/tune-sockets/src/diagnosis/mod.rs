@@ -8,7 +8,7 @@
 //! Each cause is a function in a file of its own in `causes`, which makes a [`Finding`] or none.
 
 mod causes;
-mod counters;
+pub(crate) mod counters;
 mod elsewhere;
 mod facts;
 mod finding;
