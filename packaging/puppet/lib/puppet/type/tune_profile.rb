@@ -90,7 +90,9 @@ Puppet::Type.newtype(:tune_profile) do
     desc 'Where tune keeps journals and claims, if not in its usual place.'
 
     validate do |value|
-      raise ArgumentError, "state_dir wants an absolute path, not #{value.inspect}" unless Puppet::Util.absolute_path?(value)
+      next if Puppet::Util.absolute_path?(value)
+
+      raise ArgumentError, "state_dir wants an absolute path, not #{value.inspect}"
     end
   end
 

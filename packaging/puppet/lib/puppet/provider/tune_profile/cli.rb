@@ -35,8 +35,8 @@ Puppet::Type.type(:tune_profile).provide(:cli) do
 
   # What tune has changed, or would change, in one line.
   def changes
-    found = @document.to_h.fetch('changes', [])
-    found.group_by { |one| one.values_at('key', 'before', 'after') }.map { |what, where| change(*what, where) }.join('; ')
+    found = @document.to_h.fetch('changes', []).group_by { |one| one.values_at('key', 'before', 'after') }
+    found.map { |what, where| change(*what, where) }.join('; ')
   end
 
   # Calls tune at this path and returns the JSON object that it prints, whatever it ends with.
@@ -54,7 +54,8 @@ Puppet::Type.type(:tune_profile).provide(:cli) do
 
   # Returns the path of an executable, or nil.
   def find(name)
-    [name, *PLACES.map { |place| File.join(place, name) }].lazy.map { |file| Puppet::Util.which(file) }.find(&:itself)
+    places = name.include?('/') ? [] : PLACES
+    [name, *places.map { |place| File.join(place, name) }].lazy.map { |file| Puppet::Util.which(file) }.find(&:itself)
   end
 
   private
@@ -66,8 +67,8 @@ Puppet::Type.type(:tune_profile).provide(:cli) do
   # With noop the package may be about to be installed by the same catalog.
   def not_installed
     unless resource.noop?
-      raise Puppet::Error, "tune is not installed: there is no executable #{looked_for}; install it first, or give its " \
-                           'path as executable'
+      raise Puppet::Error, "tune is not installed: there is no executable #{looked_for}; install it first, or give " \
+                           'its path as executable'
     end
 
     resource.warning('tune is not installed, so it is not known what would be changed')
@@ -93,8 +94,9 @@ Puppet::Type.type(:tune_profile).provide(:cli) do
   def options(command)
     knows = ->(_, about) { about.include?(command) }
     switches = resource.class::SWITCHES.select(&knows).keys.select { |name| resource[name] }
-    lists = resource.class::LISTS.select(&knows).keys.flat_map { |name| Array(resource[name]).map { |one| [name, one] } }
-    switches.map { |name| option(name) } + lists.flat_map { |name, one| [option(name), one] }
+    lists = resource.class::LISTS.select(&knows).keys
+    switches.map { |name| option(name) } +
+      lists.flat_map { |name| Array(resource[name]).flat_map { |one| [option(name), one] } }
   end
 
   def option(name)
@@ -117,7 +119,8 @@ Puppet::Type.type(:tune_profile).provide(:cli) do
     return document unless document['failed']
 
     conflicts = document.fetch('conflicts', []).map do |one|
-      "#{one['target']} is #{one['found']}, not #{one['expected']} as tune left it; somebody else changed it, and it stays"
+      "#{one['target']} is #{one['found']}, not #{one['expected']} as tune left it; somebody else changed it, and it " \
+        'stays'
     end
     report(document['msg'], document.fetch('causes', conflicts), document.fetch('hints', []))
   end
