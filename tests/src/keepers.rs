@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // Whatever cannot be had here fails the test.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A process that keeps connections, until this is dropped. It ends with its standard input.
 #[derive(Debug)]
@@ -36,6 +38,22 @@ impl Keeper {
         self.child.id()
     }
 
+    /// Waits until it has accepted so many connections.
+    fn has_accepted(&self, many: usize) {
+        let patience = Instant::now() + Duration::from_secs(20);
+        let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        let is_socket = |link: PathBuf| link.to_string_lossy().starts_with("socket:");
+        let sockets = || {
+            descriptors()
+                .filter(|fd| std::fs::read_link(fd.as_ref().unwrap().path()).is_ok_and(is_socket))
+                .count()
+        };
+        while sockets() < many + self.addresses().len() {
+            assert!(Instant::now() < patience, "{} of {many} connections are accepted", sockets());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Returns the addresses that it listens on, IPv4 and IPv6.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
@@ -62,11 +80,7 @@ pub fn within(program: &str, held: usize, orphaned: usize) -> [Keeper; 2] {
     let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap();
     assert!(up.success(), "lo does not come up");
     let peer = Keeper::start(&[program, "peer", "1"]);
-    let (held, orphaned) = (held.to_string(), orphaned.to_string());
-    let addresses = peer.addresses();
-    let mut words = vec![program, "close", &held, &orphaned, "0"];
-    words.extend(addresses.iter().map(String::as_str));
-    let closer = Keeper::start(&words);
+    let closer = closing(&peer, &[program], [held, orphaned]);
     [peer, closer]
 }
 
@@ -79,10 +93,18 @@ pub fn within(program: &str, held: usize, orphaned: usize) -> [Keeper; 2] {
 pub fn elsewhere(program: &str, held: usize, orphaned: usize) -> [Keeper; 2] {
     let script = "ip link set lo up && exec \"$0\" peer 1";
     let peer = Keeper::start(&["unshare", "--net", "sh", "-c", script, program]);
-    let (pid, held, orphaned) = (peer.pid().to_string(), held.to_string(), orphaned.to_string());
+    let pid = peer.pid().to_string();
+    let closer = closing(&peer, &["nsenter", "--net", "-t", &pid, program], [held, orphaned]);
+    [peer, closer]
+}
+
+/// Starts what connects to a peer and closes, and waits until both sides have what they keep.
+fn closing(peer: &Keeper, command: &[&str], [held, orphaned]: [usize; 2]) -> Keeper {
+    let (first, second) = (held.to_string(), orphaned.to_string());
     let addresses = peer.addresses();
-    let mut words = vec!["nsenter", "--net", "-t", &pid, program, "close", &held, &orphaned, "0"];
+    let mut words = [command, &["close", &first, &second, "0"]].concat();
     words.extend(addresses.iter().map(String::as_str));
     let closer = Keeper::start(&words);
-    [peer, closer]
+    peer.has_accepted(held + orphaned);
+    closer
 }

@@ -167,6 +167,7 @@ const LOOKING: &[&[&str]] = &[
     &["rollback", "--dry-run"],
     &["off", "--dry-run"],
     &["active"],
+    &["facts"],
     &["history"],
     &["history", "--verify"],
 ];

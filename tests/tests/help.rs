@@ -30,6 +30,7 @@ const COMMANDS: &[&[&str]] = &[
     &["recover"],
     &["diagnose"],
     &["drop"],
+    &["facts"],
     &["completions"],
     &["man"],
 ];

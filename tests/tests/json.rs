@@ -359,3 +359,23 @@ fn hostile_host(sandbox: &Sandbox) {
         }
     }
 }
+
+#[test]
+fn facts_are_a_document_whatever_happens() {
+    inside(|sandbox| {
+        let facts = sandbox.tune(&["facts"]).code(0);
+        let document = checked(&facts);
+        assert_eq!(document["settings"]["tcp.fin_wait_2_timeout"]["now"]["text"], "60s");
+        assert_eq!(document["active"], serde_json::json!([]));
+        let _ = sandbox
+            .tune(&["set", "tcp.fin_wait_2_timeout=30s", "--yes", "--confirm-within", "10min"])
+            .code(0);
+        let document = checked(&sandbox.tune(&["facts"]).code(0));
+        assert_eq!(document["pending"][0]["state"], "awaiting-confirmation");
+        assert_eq!(document["settings"]["tcp.fin_wait_2_timeout"]["now"]["value"], 30_000);
+        let _ = sandbox.tune(&["recover"]);
+        let nothing = checked(&sandbox.tune(&["--netns", "nosuch", "facts"]).code(0));
+        assert!(nothing["error"].as_str().unwrap().contains("nosuch"), "{nothing}");
+        assert_eq!(nothing["settings"], Value::Null);
+    });
+}

@@ -13,6 +13,7 @@ const LOOKING: &[(&[&str], i32, i32)] = &[
     (&["status"], 0, 0),
     (&["status", "--format", "json"], 0, 0),
     (&["explain", "tcp.fin_wait_2_timeout"], 0, 0),
+    (&["facts"], 0, 0),
     (&["explain", "net.ipv4.tcp_rmem"], 0, 0),
     (&["profile", "list"], 0, 0),
     (&["profile", "show", "web-server"], 0, 0),

@@ -133,6 +133,8 @@ pub(crate) enum Command {
     Diagnose(Diagnose),
     /// Abort chosen connections; lists them first and asks. It cannot be undone.
     Drop(Drop),
+    /// Print what configuration management collects of this host: one JSON object, with an error in it if need be.
+    Facts,
     /// Print completions for a shell.
     Completions {
         /// The shell.

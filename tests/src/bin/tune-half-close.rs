@@ -10,7 +10,7 @@
 //!     COPIES further descriptors
 //! ```
 //!
-//! Then it prints `ready` and waits until its standard input ends; the side that closes then prints for each one that it
+//! When its peers have acknowledged that, it prints `ready` and waits until its standard input ends; the side that closes then prints for each one that it
 //! holds `open LOCAL`, or `aborted LOCAL`, as it finds it. Where it runs is up to the caller: a network namespace of
 //! its own.
 
@@ -19,6 +19,7 @@
 use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
@@ -85,6 +86,7 @@ fn close([held, orphaned, copies]: [usize; 3], addresses: &[SocketAddr]) {
         }
     }
     drop(out);
+    until_acknowledged();
     wait();
     for (local, mut stream) in streams {
         stream.set_nonblocking(true).unwrap();
@@ -95,6 +97,22 @@ fn close([held, orphaned, copies]: [usize; 3], addresses: &[SocketAddr]) {
         };
         println!("{is} {local}");
     }
+}
+
+/// Waits until no peer in this network has a FIN left to acknowledge: on a busy machine a connection stays in FIN_WAIT_1
+/// for a moment after it was closed.
+fn until_acknowledged() {
+    let patience = Instant::now() + Duration::from_secs(20);
+    while ["/proc/self/net/tcp", "/proc/self/net/tcp6"].iter().any(|table| has_fin_wait_1(table)) {
+        assert!(Instant::now() < patience, "connections stay in FIN_WAIT_1");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Where there is no IPv6 there is no table of it.
+fn has_fin_wait_1(table: &str) -> bool {
+    let text = std::fs::read_to_string(table).unwrap_or_default();
+    text.lines().any(|line| line.split_ascii_whitespace().nth(3) == Some("04"))
 }
 
 fn wait() {

@@ -10,6 +10,7 @@ mod diagnose;
 mod drop;
 mod elsewhere;
 mod explain;
+mod facts;
 mod history;
 mod live;
 mod man;
@@ -33,10 +34,11 @@ use crate::error::CliError;
 
 /// Runs a command and returns its exit code.
 pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Result<u8, CliError> {
-    // These look at no machine.
+    // These look at no machine, or have to say something also where there is none to look at.
     let command = match command {
         Command::Completions { shell } => return completions::run(shell),
         Command::Man { command } => return man::run(command.as_deref()),
+        Command::Facts => return facts::run(global, doors),
         Command::Render(wanted) => return render::run(&wanted, global, doors),
         Command::Explain { subject, elsewhere } if elsewhere.is_meant() => {
             return elsewhere::run(&subject, &elsewhere, global);
@@ -68,6 +70,8 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Recover => recover::run(&context),
         Command::Diagnose(wanted) => diagnose::run(&context, doors, &wanted),
         Command::Drop(wanted) => drop::run(&context, &wanted),
-        Command::Completions { .. } | Command::Man { .. } | Command::Render(_) => Ok(crate::exit::MET),
+        Command::Completions { .. } | Command::Man { .. } | Command::Facts | Command::Render(_) => {
+            Ok(crate::exit::MET)
+        }
     }
 }

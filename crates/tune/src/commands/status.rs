@@ -10,6 +10,12 @@ use crate::error::CliError;
 use crate::exit;
 
 pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
+    context.show(&look(context));
+    Ok(exit::MET)
+}
+
+/// Returns the state of a host.
+pub(crate) fn look(context: &Context) -> StatusReport {
     let (claims, unseen) = context.claims_seen();
     let engine = context.engine();
     let scope = engine.claims_here(&claims);
@@ -23,16 +29,14 @@ pub(crate) fn run(context: &Context) -> Result<u8, CliError> {
     let settings: Vec<_> = engine.overview(&scope).into_iter().map(setting).collect();
     let undecided = shared_reason(&settings);
     let differences = if context.verbose { context.backend.differences(context.host()) } else { Vec::new() };
-    let report = StatusReport {
+    StatusReport {
         host: context.host_ref(),
         settings,
         boot_tool: context.backend.boot_story(context.host(), "").tool,
         active,
         transactions,
         notes: unseen.into_iter().chain(unknown).chain(undecided).chain(differences).collect(),
-    };
-    context.show(&report);
-    Ok(exit::MET)
+    }
 }
 
 /// Returns what keeps the next boot of several settings from being told, such as a file that may not be read.
