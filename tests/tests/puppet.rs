@@ -49,7 +49,9 @@ impl Site<'_> {
     fn puppet(&self, face: &[&str], arguments: &[&str]) -> Command {
         let mut command = self.host.command(&self.puppet);
         command.env("PATH", "/mnt/bin:/usr/sbin:/usr/bin:/sbin:/bin").args(face);
-        for (option, name) in [("confdir", ""), ("vardir", "var"), ("rundir", "run"), ("logdir", "log")] {
+        for (option, name) in
+            [("confdir", ""), ("codedir", "code"), ("vardir", "var"), ("rundir", "run"), ("logdir", "log")]
+        {
             command.arg(format!("--{option}")).arg(self.home.join(name));
         }
         command.args(["--modulepath", "/mnt/modules", "--color", "false"]).args(arguments);
@@ -276,7 +278,7 @@ fn every_parameter_is_an_option_of_tune() {
     Site::run(|site| {
         let manifest = "tune_profile { 'site':
             runtime_only => true, take_over => true, accept_override => false, overwrite_foreign => true,
-            skip_unsupported => true, accept_irreversible => true, all_or_nothing => true,
+            skip_unsupported => true, accept_irreversible => true,
             only => ['tcp.fin_wait_2_timeout', 'tcp.keepalive_idle'], except => 'tcp.keepalive_idle',
             allow_unsafe => ['tcp.fin_wait_2_timeout'], replace => ['web-server'],
         }";
@@ -288,7 +290,7 @@ fn every_parameter_is_an_option_of_tune() {
                     7200 -> 600 (next boot only)\n";
         assert!(site.apply(boot).exits(2).stdout.contains(line));
         let off =
-            "tune_profile { 'site': ensure => absent, all_or_nothing => true, overwrite_foreign => true }";
+            "tune_profile { 'site': ensure => absent, all_or_nothing => true }";
         site.apply(off).exits(2);
         assert_eq!(site.host.read(FIN), "60");
     });
@@ -311,7 +313,7 @@ fn the_resources_of_a_host_are_its_profiles() {
         let list = || Ran::of(&mut site.puppet(&["resource"], &["tune_profile"])).exits(0);
         assert!(!list().stdout.contains("tune_profile"));
         Ran::of(site.host.command("/mnt/bin/tune").args(["apply", "site", "--yes"])).exits(0);
-        drop(list().says("tune_profile { 'site': ensure => 'applied', }"));
+        drop(list().says("tune_profile { 'site': ensure => 'applied', provider => 'cli', }"));
     });
 }
 
