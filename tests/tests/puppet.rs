@@ -21,6 +21,17 @@ const SITE: &str = r#"
 "tcp.keepalive_idle" = "10min"
 "#;
 
+/// Settings of Puppet's and the directories that they name here, below one in memory.
+const PLACES: [(&str, &str); 7] = [
+    ("confdir", ""),
+    ("codedir", "code"),
+    ("vardir", "var"),
+    ("rundir", "run"),
+    ("logdir", "log"),
+    ("ssldir", "ssl"),
+    ("publicdir", "public"),
+];
+
 /// A host with Puppet and the module on it.
 struct Site<'host> {
     host: &'host TestHost,
@@ -49,9 +60,7 @@ impl Site<'_> {
     fn puppet(&self, face: &[&str], arguments: &[&str]) -> Command {
         let mut command = self.host.command(&self.puppet);
         command.env("PATH", "/mnt/bin:/usr/sbin:/usr/bin:/sbin:/bin").args(face);
-        for (option, name) in
-            [("confdir", ""), ("codedir", "code"), ("vardir", "var"), ("rundir", "run"), ("logdir", "log")]
-        {
+        for (option, name) in PLACES {
             command.arg(format!("--{option}")).arg(self.home.join(name));
         }
         command.args(["--modulepath", "/mnt/modules", "--color", "false"]).args(arguments);
@@ -289,8 +298,7 @@ fn every_parameter_is_an_option_of_tune() {
         let line = "ensure: net.ipv4.tcp_fin_timeout: 60 -> 30 (next boot only); net.ipv4.tcp_keepalive_time: \
                     7200 -> 600 (next boot only)\n";
         assert!(site.apply(boot).exits(2).stdout.contains(line));
-        let off =
-            "tune_profile { 'site': ensure => absent, all_or_nothing => true }";
+        let off = "tune_profile { 'site': ensure => absent, all_or_nothing => true }";
         site.apply(off).exits(2);
         assert_eq!(site.host.read(FIN), "60");
     });
