@@ -53,6 +53,7 @@ fn commands_in_the_documents_exist() {
     for name in [
         "README.md",
         "docs/guide.md",
+        "docs/fleets.md",
         "docs/profiles.md",
         "docs/linux.md",
         "docs/diagnose.md",
