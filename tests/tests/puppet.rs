@@ -325,27 +325,57 @@ fn the_resources_of_a_host_are_its_profiles() {
     });
 }
 
+/// The form of the documents for hosts without the module.
+#[test]
+#[ignore = "needs Puppet; .ci/full.d/81-puppet.sh runs it"]
+fn an_exec_can_be_a_resource() {
+    Site::run(|site| {
+        let manifest =
+            manifests("docs/fleets.md").into_iter().find(|text| text.starts_with("exec {")).unwrap();
+        let manifest = manifest.replace("tune apply web-server", "tune --state-dir /mnt/state apply site");
+        let manifest = manifest.replace("tune audit web-server", "tune --state-dir /mnt/state audit site");
+        let manifest = manifest.replace("'/usr/local/sbin'", "'/mnt/bin'");
+        let before = site.host.everything();
+        site.noop(&manifest).exits(0).says("should be ['0'] (noop)");
+        site.host.everything().same_as(&before, "after noop");
+        site.apply(&manifest).exits(2);
+        assert_eq!(site.host.read(FIN), "30");
+        site.apply(&manifest).exits(0);
+        write_file("/etc/sysctl.d/zzz.conf", "net.ipv4.tcp_fin_timeout = 120\n");
+        site.apply(&manifest).exits(4).says("would win over tune's file");
+    });
+}
+
+/// Returns the manifests that a page shows.
+fn manifests(page: &str) -> Vec<String> {
+    blocks(page, "puppet")
+}
+
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(tool::packaging("..").join(page)).unwrap();
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
 /// Those of the documents too.
 #[test]
 #[ignore = "needs Puppet; .ci/full.d/81-puppet.sh runs it"]
 fn puppet_and_ruby_take_what_is_written() {
     Site::run(|site| {
-        for part in ["lib/puppet/type/tune_profile.rb", "lib/puppet/provider/tune_profile/cli.rb"] {
-            Ran::of(site.host.command("ruby").arg("-cw").arg(tool::packaging("puppet").join(part)))
-                .exits(0)
-                .says("OK");
+        let chef = site.home.join("chef.rb");
+        fs::write(&chef, blocks("docs/fleets.md", "ruby").concat()).unwrap();
+        let module = tool::packaging("puppet");
+        let parts = ["lib/puppet/type/tune_profile.rb", "lib/puppet/provider/tune_profile/cli.rb"];
+        for file in parts.map(|part| module.join(part)).iter().chain([&chef]) {
+            let ran = Ran::of(site.host.command("ruby").arg("-cw").arg(file)).exits(0).says("Syntax OK");
+            assert!(ran.stderr.is_empty(), "{ran}");
         }
-        let mut checked = 0;
-        for page in ["packaging/puppet/README.md", "docs/fleets.md"] {
-            let text = fs::read_to_string(tool::packaging("..").join(page)).unwrap();
-            for block in text.split("```puppet\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
-                let file = site.home.join("page.pp");
-                fs::write(&file, block).unwrap();
-                let arguments = [file.to_str().unwrap()];
-                Ran::of(&mut site.puppet(&["parser", "validate"], &arguments)).exits(0);
-                checked += 1;
-            }
+        let all = [manifests("packaging/puppet/README.md"), manifests("docs/fleets.md")].concat();
+        assert!(all.len() >= 3, "only {} manifests were found", all.len());
+        for manifest in all {
+            let file = site.home.join("page.pp");
+            fs::write(&file, manifest).unwrap();
+            Ran::of(&mut site.puppet(&["parser", "validate"], &[file.to_str().unwrap()])).exits(0);
         }
-        assert!(checked >= 3, "only {checked} manifests were found");
     });
 }
