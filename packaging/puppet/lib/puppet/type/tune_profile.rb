@@ -105,12 +105,20 @@ Puppet::Type.newtype(:tune_profile) do
     end
   end
 
-  autorequire(:package) { ['tune'] }
+  # The package too: naming its type here would load every provider of packages, which takes Puppet a second.
+  autorequire(:file) { catalog.resources.select { |one| comes_first?(one) } }
 
-  autorequire(:file) do
-    places = self.class::DIRECTORIES + [self[:name]]
-    managed = catalog.resources.select { |one| one.type == :file }.map { |one| one[:path] }
-    managed.select { |path| places.any? { |place| path == place || path.start_with?("#{place}/") } } +
-      [self[:executable], self[:state_dir]].compact
+  # What tune is, and what it reads.
+  def comes_first?(other)
+    case other.type
+    when :package then other[:name] == 'tune'
+    when :file then needs?(other[:path])
+    else false
+    end
+  end
+
+  def needs?(path)
+    [self[:name], self[:executable], self[:state_dir]].include?(path) ||
+      self.class::DIRECTORIES.any? { |place| path == place || path.start_with?("#{place}/") }
   end
 end
