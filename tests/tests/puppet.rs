@@ -120,7 +120,8 @@ fn noop_tells_what_would_change_and_changes_nothing() {
 #[ignore = "needs Puppet; .ci/full.d/81-puppet.sh runs it"]
 fn a_profile_is_applied_once_and_drift_is_repaired() {
     Site::run(|site| {
-        let manifest = "tune_profile { 'site': } ~> exec { '/bin/sh -c \"echo x >> /mnt/refreshed\"': refreshonly => true }";
+        let manifest = "tune_profile { 'site': } ~>
+                        exec { '/bin/sh -c \"echo x >> /mnt/refreshed\"': refreshonly => true }";
         let refreshed = || fs::read_to_string("/mnt/refreshed").unwrap_or_default().lines().count();
         let line = "Tune_profile[site]/ensure: net.ipv4.tcp_fin_timeout: 60 -> 30; net.ipv4.tcp_keepalive_time: \
                     7200 -> 600";

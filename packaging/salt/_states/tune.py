@@ -9,8 +9,8 @@ Profiles of tune: applied, or given up.
     fin-wait-2-relief:
       tune.absent
 
-With ``test=True`` nothing is changed, and what would be is told. One state is one profile; where nothing is to be done it
-is one call of tune.
+With ``test=True`` nothing is changed, and what would be is told. One state is one profile; where nothing is to be
+done it is one call of tune.
 """
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
@@ -96,7 +96,8 @@ def _failure(document):
     causes = document.get("causes", []) + [one["message"] for one in refusals if one["message"] not in document["msg"]]
     hints = document.get("hints", []) + [hint for one in refusals for hint in one["hints"]]
     conflicts = [
-        f"{one['target']} is {one['found']}, not {one['expected']} as tune left it; somebody else changed it, and it stays"
+        f"{one['target']} is {one['found']}, not {one['expected']} as tune left it; "
+        "somebody else changed it, and it stays"
         for one in document.get("conflicts", [])
     ]
     return "\n".join([document["msg"], *causes, *conflicts, *(f"hint: {hint}" for hint in dict.fromkeys(hints))])
