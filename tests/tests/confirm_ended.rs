@@ -35,7 +35,8 @@ fn without_the_process_that_waits_the_next_change_undoes_it() {
 }
 
 /// Starts a shell that has a terminal of its own, and waits until it shows something. The terminal closes with the
-/// file: no other process has that end of it.
+/// file: no other process has that end of it. Signals do to the shell what they do by default, also where the tests run
+/// under nohup.
 fn at_a_terminal(host: &TestHost, script: &str, until: &str) -> (Child, fs::File) {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let near = posix_openpt(flags).unwrap();
@@ -44,8 +45,12 @@ fn at_a_terminal(host: &TestHost, script: &str, until: &str) -> (Child, fs::File
     far.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits());
     let far = far.open(ptsname_r(&near).unwrap()).unwrap();
     let end = || Stdio::from(far.try_clone().unwrap());
-    let mut shell = host.command("setsid");
-    shell.args(["--ctty", "sh", "-c", script]).stdin(end()).stdout(end()).stderr(end());
+    let mut shell = host.command("env");
+    shell
+        .args(["--default-signal", "setsid", "--ctty", "sh", "-c", script])
+        .stdin(end())
+        .stdout(end())
+        .stderr(end());
     let child = shell.spawn().unwrap();
     let mut terminal = fs::File::from(OwnedFd::from(near));
     let mut shown = String::new();
@@ -82,7 +87,8 @@ fn a_login_all_of_whose_processes_are_killed_is_silence() {
         for signal in ["KILL", "HUP", "INT", "TERM"] {
             // As soon as the command has returned, everything in its process group is killed.
             let script = format!("{}; kill -{signal} 0; sleep 1000", tune_line(SHORT));
-            let ended = Ran::of(host.command("setsid").args(["--wait", "sh", "-c", &script]));
+            let login = ["--default-signal", "setsid", "--wait", "sh", "-c", &script];
+            let ended = Ran::of(host.command("env").args(login));
             assert_ne!(ended.code, 0, "{signal}: {ended}");
             assert_eq!(host.read(FIN), "30", "{signal}");
             assert!(Watchdog::only().is_alive(), "{signal}");
