@@ -343,7 +343,7 @@ fn an_exec_can_be_a_resource() {
         assert_eq!(site.host.read(FIN), "30");
         site.apply(&manifest).exits(0);
         write_file("/etc/sysctl.d/zzz.conf", "net.ipv4.tcp_fin_timeout = 120\n");
-        site.apply(&manifest).exits(4).says("would win over tune's file");
+        site.apply(&manifest).exits(4).says("returns: error: refused; nothing was changed");
     });
 }
 
