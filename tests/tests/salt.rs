@@ -370,6 +370,9 @@ fn a_command_can_be_a_state() {
         came_to(&site.state(&sls, REAL, 0), &json!(true), &json!({}));
         came_to(&site.state(&sls, TEST, 0), &json!(true), &json!({}));
         write_file("/etc/sysctl.d/zzz.conf", "net.ipv4.tcp_fin_timeout = 120\n");
+        says(&site.state(&sls, TEST, 0), "refused: net.ipv4.tcp_fin_timeout: /etc/sysctl.d/zzz.conf:1");
         assert_eq!(site.state(&sls, REAL, 2)["result"], false);
+        let unknown = sls.replace("apply site", "apply none");
+        assert_eq!(site.state(&unknown, TEST, 2)["result"], false);
     });
 }
