@@ -26,6 +26,7 @@ pub mod staged;
 pub mod sunos;
 pub mod sysctl_trees;
 pub mod terminal;
+pub mod tool;
 pub mod trial;
 pub mod watchdog;
 

@@ -16,7 +16,16 @@ fn root() -> PathBuf {
 
 /// Returns every document of the project: those at the top, in docs, and the README of each part.
 fn documents() -> Vec<(PathBuf, String)> {
-    let below = ["", "docs", "docs/schemas", "docs/systems", "packaging/ansible", "tests"];
+    let below = [
+        "",
+        "docs",
+        "docs/schemas",
+        "docs/systems",
+        "packaging/ansible",
+        "packaging/puppet",
+        "packaging/salt",
+        "tests",
+    ];
     let mut folders: Vec<_> = below.iter().map(|folder| root().join(folder)).collect();
     let crates = fs::read_dir(root().join("crates")).unwrap();
     folders.extend(crates.map(|entry| entry.unwrap().path()));

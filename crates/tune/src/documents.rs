@@ -40,7 +40,7 @@ fn command(line: &str) -> Option<Vec<String>> {
         line = rest;
     }
     let line = line.strip_prefix("target/release/").unwrap_or(line);
-    let line = line.split(" > ").next()?;
+    let line = line.split(" > ").next()?.split(" || ").next()?;
     let line = line.strip_suffix("',").or_else(|| line.strip_suffix("':")).unwrap_or(line);
     line.starts_with("tune ").then(|| words(line))
 }
@@ -88,5 +88,6 @@ fn a_command_is_found_whatever_stands_before_it() {
     assert_eq!(of("  unless => 'tune audit x --format json',").unwrap(), "tune|audit|x|--format|json");
     assert_eq!(of("tune plan x    # what would be done").unwrap(), "tune|plan|x");
     assert_eq!(of("tune man apply > /usr/share/x").unwrap(), "tune|man|apply");
+    assert_eq!(of("- test_name: tune plan x || test $? -eq 2").unwrap(), "tune|plan|x");
     assert_eq!(of("next: tune apply x"), None);
 }
