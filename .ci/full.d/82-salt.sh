@@ -5,14 +5,7 @@ set -euo pipefail
 # shellcheck source=.ci/lib.sh
 source .ci/lib.sh
 
-SALT=3008.3
-root=$CACHE/salt-$SALT
 ensure_packages iproute2 procps python3-venv util-linux
-[[ -x $root/bin/python ]] || {
-    rm -rf "$root.new"
-    python3 -m venv "$root.new"
-    "$root.new/bin/pip" install --quiet --disable-pip-version-check "salt==$SALT"
-    mv "$root.new" "$root"
-}
-export TUNE_SALT_PYTHON=$root/bin/python CI=true
+TUNE_SALT_PYTHON=$(python_with salt 3008.3)
+export TUNE_SALT_PYTHON CI=true
 cargo test --locked -p tune-tests --test salt -- --include-ignored
