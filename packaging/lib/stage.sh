@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# The tree of files that every format wraps. Sourced by packaging/build.
+
+# Where the files go on a host. A format that puts them elsewhere says so before it calls `stage`.
+PREFIX=/usr
+MAN=share/man/man8
+BASH_COMPLETION=share/bash-completion/completions
+ZSH_COMPLETION=share/zsh/site-functions
+FISH_COMPLETION=share/fish/vendor_completions.d
+UNITS=lib/systemd/system
+DOC=share/doc/tune
+
+# stage ROOT PROGRAM SPEAKER: lays everything below ROOT. SPEAKER is a tune that runs here; it makes the manual pages.
+stage() {
+    local root=$1$PREFIX program=$2 speaker=$3
+    install -D -m 755 "$program" "$root/sbin/tune"
+    stage_manual "$root" "$speaker"
+    stage_completions "$root" "$speaker"
+    stage_data "$root"
+    stage_documents "$root"
+}
+
+# One page for tune and one for each of its commands.
+stage_manual() {
+    local command pages=$1/$MAN
+    install -d "$pages"
+    "$2" man >"$pages/tune.8"
+    while read -r command; do
+        "$2" man "$command" >"$pages/tune-$command.8"
+    done < <(commands "$2")
+    gzip -n9 "$pages"/*.8
+}
+
+# Names the commands that have a page, as the first page lists them.
+commands() {
+    "$1" man | sed -n 's/^tune\\-\([a-z-]*\)(8)$/\1/p' | grep -vx help
+}
+
+stage_completions() {
+    install -d "$1/$BASH_COMPLETION" "$1/$ZSH_COMPLETION" "$1/$FISH_COMPLETION"
+    "$2" completions bash >"$1/$BASH_COMPLETION/tune"
+    "$2" completions zsh >"$1/$ZSH_COMPLETION/_tune"
+    "$2" completions fish >"$1/$FISH_COMPLETION/tune.fish"
+}
+
+# What programs may want: the profiles to start from, and the schemas to check with.
+stage_data() {
+    install -d "$1/share/tune/profiles" "$1/share/tune/schemas"
+    install -m 644 profiles/*.toml "$1/share/tune/profiles"
+    install -m 644 docs/schemas/* "$1/share/tune/schemas"
+}
+
+# The documents, as they lie in the source, so that links between them lead somewhere.
+stage_documents() {
+    local file
+    install -d "$1/$DOC/docs"
+    install -m 644 README.md "$1/$DOC"
+    (cd docs && find . -path ./schemas -prune -o -type f -print0) |
+        while IFS= read -r -d '' file; do
+            install -D -m 644 "docs/$file" "$1/$DOC/docs/$file"
+        done
+    ln -s "$(realpath -m --relative-to="/$DOC/docs" /share/tune/schemas)" "$1/$DOC/docs/schemas"
+    need python3 python3
+    packaging/notices >"$1/$DOC/third-party"
+    gzip -n9 "$1/$DOC/third-party"
+}
+
+# stage_units ROOT: the systemd units, which call the program where it is.
+stage_units() {
+    local unit
+    for unit in packaging/systemd/*.{service,timer}; do
+        install -d "$1$PREFIX/$UNITS"
+        sed "s,/usr/sbin/tune,$PREFIX/sbin/tune,g" "$unit" >"$1$PREFIX/$UNITS/${unit##*/}"
+        chmod 644 "$1$PREFIX/$UNITS/${unit##*/}"
+    done
+}
+
+# Names the units, in one line.
+units() {
+    local unit names=()
+    for unit in packaging/systemd/*.{service,timer}; do
+        names+=("${unit##*/}")
+    done
+    echo "${names[*]}"
+}
+
+# Where a site's own profiles go; empty.
+stage_site() {
+    install -d -m 755 "$1/etc/tune/profiles"
+}
+
+# Gives every file below a directory the time of the commit.
+same_times() {
+    find "$1" -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+}
