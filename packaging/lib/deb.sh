@@ -49,7 +49,7 @@ deb_control() {
         DEPENDS="$(deb_depends)" DESCRIPTION="$(indented <<<"$DESCRIPTION")" <packaging/deb/control |
         sed '/^$/d' >"$root/DEBIAN/control"
     for script in "${scripts[@]}"; do
-        fill UNITS="$(units)" HELD="$(cat packaging/hooks/held.sh)" <"packaging/deb/$script" >"$root/DEBIAN/$script"
+        hook "packaging/deb/$script" >"$root/DEBIAN/$script"
     done
     chmod 755 "${scripts[@]/#/$root/DEBIAN/}"
     chmod 644 "$root"/DEBIAN/{control,md5sums}

@@ -84,6 +84,12 @@ units() {
     echo "${names[*]}"
 }
 
+# hook FILE: a script that a package manager runs, with the names of the units and the parts that several share.
+hook() {
+    fill UNITS="$(units)" HELD="$(cat packaging/hooks/held.sh)" FORGET="$(cat packaging/hooks/forget.sh)" <"$1" |
+        grep -v '^ *# shellcheck '
+}
+
 # Where a site's own profiles go; empty.
 stage_site() {
     install -d -m 755 "$1/etc/tune/profiles"
