@@ -7,7 +7,7 @@ build_deb() {
     program
     # shellcheck disable=SC2153 # common.sh
     local root=$WORK/deb version=$VERSION-$REVISION architecture package
-    architecture=$(machine "$BINARY" 2)
+    architecture=$(machine "$PROGRAM" 2)
     package=$OUT/tune_${version}_$architecture.deb
     deb_tree "$root" "$version"
     deb_control "$root" "$version" "$architecture"
@@ -19,7 +19,7 @@ build_deb() {
 deb_tree() {
     # shellcheck disable=SC2034 # for stage
     local root=$1 ZSH_COMPLETION=share/zsh/vendor-completions
-    stage "$root" "$BINARY" "$BINARY"
+    stage "$root" "$PROGRAM" "$PROGRAM"
     stage_units "$root"
     stage_site "$root"
     deb_legal "$root/usr/$DOC" "$2"
@@ -63,9 +63,8 @@ deb_size() {
 
 # The libraries that the program asks for; no line where it asks for none.
 deb_depends() {
-    local away=$WORK/shlibdeps program
-    program=$(realpath "$BINARY")
+    local away=$WORK/shlibdeps
     mkdir -p "$away/debian"
     printf 'Source: tune\n\nPackage: tune\nArchitecture: any\n' >"$away/debian/control"
-    (cd "$away" && dpkg-shlibdeps -O "$program" 2>/dev/null) | sed -n 's/^shlibs:Depends=/Depends: /p'
+    (cd "$away" && dpkg-shlibdeps -O "$PROGRAM" 2>/dev/null) | sed -n 's/^shlibs:Depends=/Depends: /p'
 }

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # The program that goes into a package. Sourced by packaging/build.
 
-# program: the one that was named, or that of this checkout, built where it is not up to date.
+# Makes PROGRAM the one that was named, or that of this checkout, built where it is not up to date.
 program() {
-    if [[ ! $BINARY ]]; then
+    PROGRAM=$BINARY
+    if [[ ! $PROGRAM ]]; then
         cargo build --release --locked --package tune >&2 || fail 'the program could not be built'
-        BINARY=${CARGO_TARGET_DIR:-target}/release/tune
+        PROGRAM=$(realpath "${CARGO_TARGET_DIR:-target}/release/tune")
     fi
-    check_program "$BINARY"
+    check_program "$PROGRAM"
 }
 
 # A program of another version under this version's name would be a lie.

@@ -5,7 +5,7 @@ build_rpm() {
     need rpmbuild rpm
     program
     local root=$WORK/rpm hooks=$WORK/rpm-hooks architecture
-    architecture=$(machine "$BINARY" 3)
+    architecture=$(machine "$PROGRAM" 3)
     install -d "$hooks"
     rpm_tree "$root"
     rpm_hooks "$hooks"
@@ -16,7 +16,7 @@ build_rpm() {
 }
 
 rpm_tree() {
-    stage "$1" "$BINARY" "$BINARY"
+    stage "$1" "$PROGRAM" "$PROGRAM"
     stage_units "$1"
     stage_site "$1"
     install -m 644 CHANGELOG.md "$1/usr/$DOC"

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The tree of files that every format wraps. Sourced by packaging/build.
 
-# Where the files go on a host. A format that puts them elsewhere says so before it calls `stage`.
+# Where the files go on a host. A format that puts them elsewhere says so before it calls `stage`. INNER is where they
+# lie in the tree, if not there too.
 PREFIX=/usr
 MAN=share/man/man8
 BASH_COMPLETION=share/bash-completion/completions
@@ -12,7 +13,7 @@ DOC=share/doc/tune
 
 # stage ROOT PROGRAM SPEAKER: lays everything below ROOT. SPEAKER is a tune that runs here; it makes the manual pages.
 stage() {
-    local root=$1$PREFIX program=$2 speaker=$3
+    local root=$1${INNER-$PREFIX} program=$2 speaker=$3
     install -D -m 755 "$program" "$root/sbin/tune"
     stage_manual "$root" "$speaker"
     stage_completions "$root" "$speaker"
@@ -67,11 +68,11 @@ stage_documents() {
 
 # stage_units ROOT: the systemd units, which call the program where it is.
 stage_units() {
-    local unit
+    local unit place=$1${INNER-$PREFIX}/$UNITS
     for unit in packaging/systemd/*.{service,timer}; do
-        install -d "$1$PREFIX/$UNITS"
-        sed "s,/usr/sbin/tune,$PREFIX/sbin/tune,g" "$unit" >"$1$PREFIX/$UNITS/${unit##*/}"
-        chmod 644 "$1$PREFIX/$UNITS/${unit##*/}"
+        install -d "$place"
+        sed "s,/usr/sbin/tune,$PREFIX/sbin/tune,g" "$unit" >"$place/${unit##*/}"
+        chmod 644 "$place/${unit##*/}"
     done
 }
 
