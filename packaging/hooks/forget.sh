@@ -20,7 +20,7 @@ give_up_boot_file() {
 # Lines of other files that tune had commented out stay so: those files are not the package's.
 say_what_was_taken_over() {
     grep -Rn "^$MARK" /etc/sysctl.conf /etc/sysctl.d /etc/ufw 2>/dev/null | while IFS=: read -r file line rest; do
-        say "$file:$line is still commented out by tune:$rest"
+        say "$file:$line is still commented out by tune: ${rest#"$MARK"}"
         say "to take it back: sed -i '${line}s/^$MARK//' $file"
     done
 }
