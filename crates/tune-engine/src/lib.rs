@@ -9,6 +9,7 @@ mod boot;
 pub mod findings;
 mod fresh;
 mod joint;
+mod late;
 pub mod options;
 pub mod overview;
 mod possible;
