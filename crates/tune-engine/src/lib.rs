@@ -8,6 +8,7 @@ mod apply;
 mod boot;
 pub mod findings;
 mod fresh;
+mod held;
 mod joint;
 mod late;
 pub mod options;

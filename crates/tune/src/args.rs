@@ -73,8 +73,11 @@ pub(crate) enum Command {
     /// Hold profiles against this host; changes nothing.
     Audit {
         /// Names, paths (with a /), or - for standard input.
-        #[arg(required = true, value_name = "PROFILE")]
+        #[arg(required_unless_present = "active", value_name = "PROFILE")]
         profiles: Vec<String>,
+        /// Hold what applied profiles hold against this host, as tune active shows it.
+        #[arg(long, conflicts_with_all = ["profiles", "all_netns"])]
+        active: bool,
         /// Judge the running kernel only, or the next boot only.
         #[arg(long, value_enum)]
         only: Option<OnlyLayer>,
