@@ -48,10 +48,11 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Status => status::run(&context),
         Command::Explain { subject, .. } => explain::run(&context, &subject),
         Command::Profile(command) => profile::run(&context, command),
-        Command::Audit { profiles, only, all_netns: true } => {
+        Command::Audit { active: true, only, .. } => audit::run_active(&context, only),
+        Command::Audit { profiles, only, all_netns: true, .. } => {
             audit::run_everywhere(&context, doors, &profiles, only)
         }
-        Command::Audit { profiles, only, all_netns: false } => audit::run(&context, &profiles, only),
+        Command::Audit { profiles, only, all_netns: false, .. } => audit::run(&context, &profiles, only),
         Command::Plan(mut apply) => {
             apply.change.dry_run = true;
             plan::run(&context, &apply)
