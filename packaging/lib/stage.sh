@@ -21,20 +21,21 @@ stage() {
     stage_documents "$root"
 }
 
-# One page for tune and one for each of its commands.
+# One page for tune, and one for each command that a page names.
 stage_manual() {
-    local command pages=$1/$MAN
-    install -d "$pages"
-    "$2" man >"$pages/tune.8"
-    while read -r command; do
-        "$2" man "$command" >"$pages/tune-$command.8"
-    done < <(commands "$2")
-    gzip -n9 "$pages"/*.8
+    install -d "$1/$MAN"
+    stage_page "$1/$MAN" "$2" tune
+    gzip -n9 "$1/$MAN"/*.8
 }
 
-# Names the commands that have a page, as the first page lists them.
-commands() {
-    "$1" man | sed -n 's/^tune\\-\([a-z-]*\)(8)$/\1/p' | grep -vx help
+# stage_page PLACE SPEAKER NAME: the page of that name, as tune-profile-list, and those that it names.
+stage_page() {
+    local words page=$1/$3.8 name
+    IFS=- read -r -a words <<<"$3"
+    "$2" man "${words[@]:1}" >"$page"
+    while read -r name; do
+        stage_page "$1" "$2" "$name"
+    done < <(sed -n 's/\\-/-/g; s/^\(tune-[a-z-]*\)(8)$/\1/p' "$page")
 }
 
 stage_completions() {
@@ -66,9 +67,10 @@ stage_documents() {
     gzip -n9 "$1/$DOC/third-party"
 }
 
-# stage_units ROOT: the systemd units, which call the program where it is.
+# stage_units ROOT: the systemd units, which call the program where it is, and the rule of udev that one of them needs.
 stage_units() {
     local unit place=$1${INNER-$PREFIX}/$UNITS
+    install -D -m 644 -t "$1${INNER-$PREFIX}/lib/udev/rules.d" packaging/systemd/*.rules
     for unit in packaging/systemd/*.{service,timer}; do
         install -d "$place"
         sed "s,/usr/sbin/tune,$PREFIX/sbin/tune,g" "$unit" >"$place/${unit##*/}"
