@@ -9,7 +9,7 @@ LICENCE=$(sed -n '/^\[workspace.package\]/,/^\[/s/^license = "\(.*\)"$/\1/p' Car
 [[ $VERSION && $SUMMARY && $LICENCE ]] || fail 'Cargo.toml has no version, description or license in [workspace.package]'
 
 # Counts packages of the same version.
-REVISION=1
+REVISION=${TUNE_REVISION:-1}
 
 # All times in a package: that of the commit, so that two builds make the same bytes.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}

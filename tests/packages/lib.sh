@@ -4,6 +4,9 @@
 
 DEB=$(echo /test/packages/tune_*.deb)
 OLDER=/test/packages/older.deb
+RPM=$(echo /test/packages/tune-*.rpm)
+OLDER_RPM=/test/packages/older.rpm
+ARCHIVE=$(echo /test/packages/tune-*.tar.gz)
 BOOT_FILE=/etc/sysctl.d/zz-tune.conf
 STATE=/var/lib/tune
 TIMEOUT=/proc/sys/net/ipv4/tcp_fin_timeout
@@ -49,6 +52,7 @@ ends() {
     local wanted=$1 code=0
     shift
     OUTPUT=$("$@" 2>&1) || code=$?
+    OUTPUT=${OUTPUT//$'\r'/}
     [[ $code == "$wanted" ]] || wrong "$* ended with $code, wanted $wanted:
 $OUTPUT"
 }
