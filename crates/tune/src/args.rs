@@ -143,9 +143,9 @@ pub(crate) enum Command {
     },
     /// Print the manual page of tune, or of one of its commands.
     Man {
-        /// The command.
+        /// The command, and its own command where it has some: profile list.
         #[arg(value_name = "COMMAND")]
-        command: Option<String>,
+        command: Vec<String>,
     },
 }
 

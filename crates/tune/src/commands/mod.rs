@@ -36,7 +36,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
     // These look at no machine.
     let command = match command {
         Command::Completions { shell } => return completions::run(shell),
-        Command::Man { command } => return man::run(command.as_deref()),
+        Command::Man { command } => return man::run(&command),
         Command::Render(wanted) => return render::run(&wanted, global, doors),
         Command::Explain { subject, elsewhere } if elsewhere.is_meant() => {
             return elsewhere::run(&subject, &elsewhere, global);
