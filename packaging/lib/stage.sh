@@ -67,10 +67,12 @@ stage_documents() {
     gzip -n9 "$1/$DOC/third-party"
 }
 
-# stage_units ROOT: the systemd units, which call the program where it is, and the rule of udev that one of them needs.
+# stage_units ROOT: the systemd units, which call the program where it is, the rule of udev that one of them needs, and the
+# presets, by which none is enabled.
 stage_units() {
     local unit place=$1${INNER-$PREFIX}/$UNITS
     install -D -m 644 -t "$1${INNER-$PREFIX}/lib/udev/rules.d" packaging/systemd/*.rules
+    install -D -m 644 -t "$1${INNER-$PREFIX}/lib/systemd/system-preset" packaging/systemd/*.preset
     for unit in packaging/systemd/*.{service,timer}; do
         install -d "$place"
         sed "s,/usr/sbin/tune,$PREFIX/sbin/tune,g" "$unit" >"$place/${unit##*/}"
