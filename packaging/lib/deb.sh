@@ -21,6 +21,7 @@ deb_tree() {
     local root=$1 ZSH_COMPLETION=share/zsh/vendor-completions
     stage "$root" "$PROGRAM" "$PROGRAM"
     stage_units "$root"
+    stage_openrc "$root"
     stage_site "$root"
     deb_legal "$root/usr/$DOC" "$2"
     install -D -m 644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overrides/tune"

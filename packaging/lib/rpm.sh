@@ -18,6 +18,7 @@ build_rpm() {
 rpm_tree() {
     stage "$1" "$PROGRAM" "$PROGRAM"
     stage_units "$1"
+    stage_openrc "$1"
     stage_site "$1"
     install -m 644 CHANGELOG.md "$1/usr/$DOC"
     install -D -m 644 -t "$1/usr/share/licenses/tune" LICENSE-MIT LICENSE-APACHE

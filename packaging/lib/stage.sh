@@ -80,6 +80,16 @@ stage_units() {
     done
 }
 
+# stage_openrc ROOT: scripts for hosts without systemd, which have to be put in place by hand.
+stage_openrc() {
+    local script place=$1${INNER-$PREFIX}/$DOC/examples/openrc
+    install -d "$place"
+    for script in packaging/openrc/*; do
+        sed "s,/usr/sbin/tune,$PREFIX/sbin/tune,g" "$script" >"$place/${script##*/}"
+        chmod 644 "$place/${script##*/}"
+    done
+}
+
 # Names the units, in one line.
 units() {
     local unit names=()

@@ -12,6 +12,7 @@ build_static() {
     root=$WORK/$name archive=$OUT/$name.tar.gz
     stage "$root" "$STATIC" "$STATIC"
     stage_units "$root"
+    stage_openrc "$root"
     install -m 644 CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$root/$DOC"
     tar -C "$WORK" --sort=name --owner=0 --group=0 --numeric-owner --mtime "@$SOURCE_DATE_EPOCH" -cf - "$name" |
         gzip -n9 >"$archive"

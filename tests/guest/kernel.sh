@@ -8,6 +8,7 @@ cache=${XDG_CACHE_HOME:+$XDG_CACHE_HOME/tune-guest}
 cache=${cache:-$target/guest/kernels}
 
 # What guests are made with: programs, and the packages that they come in.
+# shellcheck disable=SC2034 # used by those who source this
 GUEST_TOOLS=(qemu-system-x86_64:qemu-system-x86 cpio:cpio busybox:busybox-static xz:xz-utils zstd:zstd depmod:kmod)
 
 # ensure_tools PROGRAM:PACKAGE...: finds programs; as root installs what is missing, otherwise names it.

@@ -38,6 +38,26 @@ done < <(dpkg -L tune)
 is "$sums" "$files" 'files that a digest is kept of'
 [[ $files -gt 70 ]] || wrong "only $files files"
 
+heading 'docs/install.md lists every file'
+# shellcheck disable=SC2016 # the quotes of Markdown
+mapfile -t listed < <(sed -n '/^## What a package/,$ { /^|/p }' /test/install.md | cut -d '|' -f 2 |
+    sed 's/rpm: `[^`]*`//' | grep -o '`/[^`]*`' | tr -d '`')
+[[ ${#listed[@]} -gt 10 ]] || wrong "only ${#listed[@]} places are listed"
+declare -A met=()
+while read -r path; do
+    [[ ! -d $path ]] || continue
+    found=''
+    for pattern in "${listed[@]}"; do
+        # shellcheck disable=SC2053 # a pattern it is
+        [[ $path != $pattern ]] || found=$pattern
+    done
+    [[ $found ]] || wrong "$path is not in the table"
+    met[$found]=1
+done < <(dpkg -L tune)
+for pattern in "${listed[@]}"; do
+    [[ ${met[$pattern]-} || -d $pattern ]] || wrong "$pattern is in the table, and not in the package"
+done
+
 heading 'units are there and off'
 units | while read -r unit; do
     there "/usr/lib/systemd/system/$unit"

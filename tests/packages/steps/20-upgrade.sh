@@ -10,7 +10,7 @@ there /usr/share/doc/tune/gone
 ends 0 tune apply web-server --yes
 printf 'name = "site"\nsummary = "ours"\n[settings]\n"tcp.keepalive_probes" = 7\n' >/etc/tune/profiles/site.toml
 ends 0 tune profile check site
-enabled=$(units | grep '\.timer$' || :)
+enabled=$(units | grep '\.timer$' | paste -sd ' ')
 for unit in $enabled; do
     ends 0 systemctl enable "$unit"
 done
@@ -23,8 +23,13 @@ is "$before" "$(remembered)" 'what tune remembers'
 is "$values" "$(settings)" 'settings and boot files'
 gone /usr/share/doc/tune/gone
 there /etc/tune/profiles/site.toml
-for unit in $enabled; do
-    is enabled "$(systemctl is-enabled "$unit")" "$unit"
+units | while read -r unit; do
+    state=$(systemctl is-enabled "$unit" || :)
+    if [[ " $enabled " == *" $unit "* ]]; then
+        is enabled "$state" "$unit"
+    else
+        [[ $state == disabled || $state == static ]] || wrong "$unit is $state"
+    fi
 done
 ends 0 tune apply web-server --yes
 has "$OUTPUT" 'Nothing changed'
