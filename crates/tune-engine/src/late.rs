@@ -39,7 +39,7 @@ impl Engine<'_> {
         let settled = late.settle(subjects);
         let refused = settled.refusals.iter().map(|refusal| format!("{}; left alone", refusal.message));
         let warnings = missing.into_iter().chain(drift).chain(refused).collect();
-        if !settled.refusals.is_empty() || settled.steps.is_empty() {
+        if !settled.refusals.is_empty() || settled.steps.is_empty() || !late.moves_latecomers_only(&settled) {
             return plan(warnings, Settled::default(), None);
         }
         let mut claims = held.claims.clone();
@@ -72,21 +72,20 @@ struct Late<'a> {
 
 impl Late<'_> {
     /// Returns what this boot has to be held against, and what of it is not there yet, in words.
-    fn subjects(&self) -> (BTreeSet<Subject>, Vec<String>) {
+    fn subjects(&self) -> (BTreeSet<Subject>, BTreeSet<String>) {
         let mut subjects = BTreeSet::new();
         let mut without = BTreeSet::new();
-        let mut missing = Vec::new();
+        let mut missing = BTreeSet::new();
         for (slot, holding) in self.of_this_boot() {
             let of = holding.claims.iter().map(|claim| claim.subject.clone());
             match self.readings.get(&slot.tunable).map(|reading| &reading.live) {
                 Some(Err(Unread::Missing(reason))) => {
                     without.extend(of);
-                    missing.push(format!("{slot} cannot be set yet: {reason}"));
+                    missing.insert(format!("{slot} cannot be set yet: {reason}"));
                 }
                 _ => subjects.extend(of),
             }
         }
-        missing.dedup();
         (subjects.difference(&without).cloned().collect(), missing)
     }
 
@@ -157,6 +156,13 @@ impl Late<'_> {
         }
         let late = moved.difference(&left).filter(|subject| subjects.contains(subject));
         (late.cloned().collect(), told)
+    }
+
+    /// What is made of the same tunables is settled together, and must not come along.
+    fn moves_latecomers_only(&self, settled: &Settled) -> bool {
+        let moved = settled.moved.get(&Layer::Runtime).into_iter().flatten();
+        let held = |slot: &Slot| settled.after.runtime.get(slot).and_then(|holding| holding.held.clone());
+        moved.into_iter().all(|slot| self.not_late(slot, &held(slot).unwrap_or_default()).is_none())
     }
 
     fn drift(&self, slot: &Slot, wanted: &str, reason: &str) -> String {

@@ -75,7 +75,7 @@ pub(crate) enum Command {
         /// Names, paths (with a /), or - for standard input.
         #[arg(required_unless_present = "active", value_name = "PROFILE")]
         profiles: Vec<String>,
-        /// Hold what applied profiles hold against this host, as tune active shows it.
+        /// Audit what applied profiles hold, as tune active shows it.
         #[arg(long, conflicts_with_all = ["profiles", "all_netns"])]
         active: bool,
         /// Judge the running kernel only, or the next boot only.
