@@ -331,3 +331,25 @@ fn is_watched(guest: &Guest) -> bool {
     let mut words = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
     words.any(|words| String::from_utf8_lossy(&words).contains(directory))
 }
+
+/// The boot has set everything; what differs then is somebody's, and stays.
+#[test]
+fn at_boot_an_interrupted_change_is_finished_and_edits_are_left() {
+    const BOOT: &[&str] = &["apply", "--boot"];
+    const KEY: &str = "net.inet.tcp.finwait2_timeout";
+    let guest = guest_15();
+    guest.tune(BOOT).exits(0).says("nothing was ever applied here");
+    guest.tune(&["set", "tcp.fin_wait_2_timeout=30s", "--yes"]).exits(0);
+    let held = guest.value(KEY);
+    let killed = guest.killed("after:1", &["set", "tcp.listen_backlog=2048", "--yes"]);
+    assert_ne!(killed.code, 0, "{killed}");
+    guest.reboot();
+    guest.tune(BOOT).exits(0).says("was interrupted");
+    guest.tune(&["recover"]).exits(0).says("Nothing to recover");
+    assert_eq!(guest.value(KEY), held);
+    guest.write(&format!("{KEY}=45000"));
+    let before = guest.everything();
+    guest.tune(BOOT).exits(0).says(&format!("{KEY} is 45000")).says("left alone").says("Nothing changed");
+    guest.everything().same_as(&before, "an edit");
+    guest.tune(&["audit", "--active"]).exits(2).says("drifted");
+}

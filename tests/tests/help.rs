@@ -78,20 +78,30 @@ fn every_command_is_listed_here() {
 #[test]
 fn manual_pages_are_understood_by_the_tools_that_show_them() {
     inside(|sandbox| {
-        let mut pages: Vec<Vec<String>> =
-            named(sandbox).into_iter().map(|name| vec!["man".to_owned(), name]).collect();
-        pages.push(vec!["man".to_owned()]);
-        for page in pages {
-            let arguments: Vec<_> = page.iter().map(String::as_str).collect();
+        let mut pages = vec!["tune".to_owned()];
+        let mut read = 0;
+        while let Some(page) = pages.pop() {
+            let names = page.split('-').skip(1);
+            let arguments: Vec<_> = ["man"].into_iter().chain(names).collect();
             let text = sandbox.tune(&arguments).code(0).out;
-            assert!(text.contains(".TH ") && text.contains(".SH NAME"), "{page:?}: {text}");
+            let title = format!(".TH {page} 8 ");
+            assert!(text.contains(&title) && text.contains(".SH NAME"), "{page:?}: {text}");
             lint(sandbox, &text);
+            pages.extend(named_by(&text));
+            read += 1;
         }
+        assert!(read > named(sandbox).len(), "only {read} pages are named");
         let whole = sandbox.tune(&["man"]).code(0).out;
         for part in ["EXIT STATUS", "OPTIONS", "77", "tune\\-apply"] {
             assert!(whole.contains(part), "nothing of {part} in {whole}");
         }
     });
+}
+
+/// Returns the pages that a page sends its readers to.
+fn named_by(page: &str) -> Vec<String> {
+    let names = page.lines().filter_map(|line| line.strip_suffix("(8)"));
+    names.map(|name| name.replace("\\-", "-")).filter(|name| name.starts_with("tune-")).collect()
 }
 
 fn lint(sandbox: &Sandbox, page: &str) {

@@ -183,6 +183,10 @@ impl Backend for FreeBsd {
         self.jailed().then(|| host.identity().host_name.unwrap_or_default())
     }
 
+    fn has_latecomers(&self) -> bool {
+        true
+    }
+
     fn has_boot_layer(&self, _host: &dyn Host) -> bool {
         self.jail != Jail::Shared
     }

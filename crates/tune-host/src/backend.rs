@@ -409,6 +409,11 @@ pub trait Backend {
         true
     }
 
+    /// Tells whether tunables can come to be after the boot values were set, with a module that is loaded later.
+    fn has_latecomers(&self) -> bool {
+        false
+    }
+
     /// Returns by how much the kernel's timers may fire late that are set to this time.
     fn timer_slack(&self, time: Duration) -> Duration {
         let _ = time;

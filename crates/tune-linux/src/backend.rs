@@ -115,6 +115,10 @@ impl Backend for Linux {
         retransmission_timeout * 7 / 2
     }
 
+    fn has_latecomers(&self) -> bool {
+        true
+    }
+
     fn has_boot_layer(&self, host: &dyn Host) -> bool {
         read::has_boot_layer(host, &self.tools)
     }

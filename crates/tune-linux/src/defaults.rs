@@ -17,6 +17,8 @@ pub(crate) struct Ground<'a> {
     hash_entries: Option<i128>,
     /// Pages in the low zones above their high watermark; the kernel takes its time to count them.
     free_pages: LazyCell<Option<i128>, Box<dyn FnOnce() -> Option<i128> + 'a>>,
+    /// Bytes that the kernel manages.
+    total: LazyCell<Option<i128>, Box<dyn FnOnce() -> Option<i128> + 'a>>,
     page: i128,
 }
 
@@ -30,6 +32,7 @@ impl<'a> Ground<'a> {
             // Negative in a namespace that shares the host's table.
             hash_entries: read.and_then(|text| integer(text.trim())).map(i128::abs),
             free_pages: LazyCell::new(Box::new(|| free_pages(host.files()))),
+            total: LazyCell::new(Box::new(|| total(host.files()))),
             page: host.page_size().into(),
         }
     }
@@ -49,6 +52,8 @@ impl<'a> Ground<'a> {
             "udp_mem" => self.memory(live.as_deref(), 8),
             "tcp_rmem" => self.buffers(live.as_deref(), 131_072, &[6 << 20, 32 << 20]),
             "tcp_wmem" => self.buffers(live.as_deref(), 65_536, &[4 << 20]),
+            "conntrack_buckets" => self.tracked(live.as_deref(), 1),
+            "conntrack_max" => self.tracked(live.as_deref(), 4),
             _ => None,
         }
     }
@@ -86,6 +91,27 @@ impl<'a> Ground<'a> {
         let usual = [16_384, 87_380, 131_072].contains(middle);
         caps.iter().find_map(expected).filter(|_| usual)
     }
+
+    /// Buckets of the connection tracking table, or how many connections it takes when its size was not given: as many
+    /// since 5.15, `older` times as many of fewer buckets before.
+    ///
+    /// Source: net/netfilter/nf_conntrack_core.c `nf_conntrack_init_start`, `nf_ct_alloc_hashtable`; Linux commit d532bcd0b269.
+    fn tracked(&self, live: Option<&[i128]>, older: i128) -> Option<String> {
+        const GIB: i128 = 1 << 30;
+        const POINTER: i128 = 8;
+        let total = (*self.total)?;
+        let buckets = |above: [i128; 2], least: i128| match total {
+            large if large > 4 * GIB => above[0],
+            middling if middling > GIB => above[1],
+            small => (small / 16_384 / POINTER).max(least),
+        };
+        let whole = |buckets: i128| {
+            let step = self.page / POINTER;
+            (buckets + step - 1) / step * step
+        };
+        let rules = [(buckets([262_144, 65_536], 1024), 1), (buckets([65_536, 16_384], 32), older)];
+        rules.iter().find_map(|(buckets, times)| plausible(live?, &[whole(*buckets) * times]))
+    }
 }
 
 /// Returns the live values where each is within 5 % of what is expected.
@@ -118,6 +144,13 @@ fn installed(host: &dyn Host) -> Option<(u32, u32)> {
 pub(crate) fn numbers(release: &str) -> Option<(u32, u32)> {
     let mut parts = release.split(|c: char| !c.is_ascii_digit());
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Returns the memory that the kernel manages. Source: /proc/meminfo, `MemTotal`.
+fn total(files: &dyn Files) -> Option<i128> {
+    let text = String::from_utf8(files.read("/proc/meminfo".as_ref()).ok()?).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    integer(line.split_whitespace().next()?).and_then(|kib| kib.checked_mul(1024))
 }
 
 /// Sums the pages of the zones that ordinary allocations use, above the high watermark.
@@ -155,6 +188,7 @@ mod tests {
             release: Some((6, 18)),
             hash_entries: Some(262_144),
             free_pages: LazyCell::new(Box::new(|| Some(6_141_872))),
+            total: LazyCell::new(Box::new(|| Some(24 << 30))),
             page: 4096,
         }
     }
@@ -185,6 +219,30 @@ mod tests {
     fn a_changed_value_is_not_taken_for_the_default() {
         assert_eq!(default_of("net.ipv4.tcp_mem", "65536\t98304\t131072"), None);
         assert_eq!(default_of("net.core.somaxconn", "1024").as_deref(), Some("4096"));
+    }
+
+    #[test]
+    fn the_size_of_connection_tracking_follows_the_memory() {
+        const MAX: &str = "net.netfilter.nf_conntrack_max";
+        const BUCKETS: &str = "net.netfilter.nf_conntrack_buckets";
+        let of = |total: i128, name: &str, live: &str| {
+            let ground = Ground { total: LazyCell::new(Box::new(move || Some(total))), ..ground() };
+            ground.default_of(Catalog::of(System::Linux).get(name).unwrap(), Some(live))
+        };
+        for (total, name, live) in [
+            (24 << 30, MAX, "262144"),
+            (2 << 30, MAX, "65536"),
+            (512 << 20, MAX, "4096"),
+            (512 << 20, BUCKETS, "4096"),
+            (1 << 20, BUCKETS, "1024"),
+            // Before 5.15.
+            (2 << 30, BUCKETS, "16384"),
+            (24 << 30, BUCKETS, "65536"),
+        ] {
+            assert_eq!(of(total, name, live).as_deref(), Some(live), "{name} at {total}");
+        }
+        assert_eq!(of(24 << 30, MAX, "1048576"), None);
+        assert_eq!(of(2 << 30, MAX, "500000"), None);
     }
 
     #[test]

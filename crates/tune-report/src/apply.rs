@@ -212,7 +212,8 @@ impl RunReport {
     #[must_use]
     pub fn undo(&self) -> Option<String> {
         let applied = match self.plan.command {
-            Command::Apply => self.changed(),
+            // What is set at boot is held by the transactions that applied it.
+            Command::Apply => self.changed() && !self.plan.profiles.is_empty(),
             // Of one that failed nothing is held.
             Command::Confirm => self.changed() && !self.failed(),
             Command::Off | Command::Rollback => false,

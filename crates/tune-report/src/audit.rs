@@ -91,8 +91,15 @@ impl AuditReport {
     fn next(&self, page: &mut Page) {
         let has = |status| self.findings.iter().any(|found| verdict::counts(found) && found.status == status);
         let curable = has(Status::Drifted) || has(Status::WillDrift);
-        if let (true, Some(command)) = (curable, verdict::command("apply", &self.profiles, &self.host.scope))
-        {
+        let command = match self.profiles.as_slice() {
+            // What is held was looked at: whether it is to be held again, or somebody's change kept, is to be decided.
+            [] => Some(
+                "tune active shows who holds it; apply that profile again, or give it up with tune off"
+                    .to_owned(),
+            ),
+            profiles => verdict::command("apply", profiles, &self.host.scope),
+        };
+        if let (true, Some(command)) = (curable, command) {
             page.marked(0, STRONG, "next:", &command);
         }
         if has(Status::PendingReboot) {

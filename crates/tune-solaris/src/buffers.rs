@@ -32,7 +32,7 @@ pub(crate) fn effective(
 ) -> Result<Effective, Unread> {
     let (buffer, limit) = (values.integer(tunable, 0)?, values.integer(LIMIT, 0)?);
     if limit < buffer {
-        cautions.push(format!("{tunable} is {buffer}, more than {LIMIT} = {limit} allows to ask for"));
+        cautions.push(format!("{tunable} is {buffer}, more than {LIMIT} = {limit} lets a program ask for"));
     }
     let bytes = |number| Quantity::from_scalar(Kind::Bytes, number);
     Ok(match (bytes(buffer), bytes(limit.max(buffer))) {

@@ -59,39 +59,21 @@ enum Early {
     AfterTheNetwork,
 }
 
+/// The manifest for a host on which the network has to be configured first, the program is at its usual place, and nothing
+/// is listed.
+const MANIFEST: &str = include_str!("../../../packaging/smf/tune.xml");
+
 fn text(program: &str, early: Early, values: &[&str]) -> String {
-    let (after, before) = match early {
-        Early::BeforeTheNetwork => ("svc:/network/ip-interface-management:default", "svc:/milestone/network"),
-        Early::AfterTheNetwork => ("svc:/network/initial:default", "svc:/milestone/multi-user"),
-    };
     let values: String = values.iter().map(|value| format!("       {value}\n")).collect();
-    format!(
-        "<?xml version=\"1.0\"?>\n\
-<!DOCTYPE service_bundle SYSTEM \"/usr/share/lib/xml/dtd/service_bundle.dtd.1\">\n\
-<!-- Written by tune: runs at each boot and sets what profiles hold, because nothing else keeps it. Which these are:\n     \
-tune active. To give one back: tune off PROFILE. What is listed here is for you to read, and sets nothing:\n\
-{values}-->\n\
-<service_bundle type=\"manifest\" name=\"tune\">\n\
-  <service name=\"system/tune\" type=\"service\" version=\"1\">\n    \
-<create_default_instance enabled=\"true\"/>\n    \
-<single_instance/>\n    \
-<dependency name=\"filesystem\" grouping=\"require_all\" restart_on=\"none\" type=\"service\">\n      \
-<service_fmri value=\"svc:/system/filesystem/local:default\"/>\n    \
-</dependency>\n    \
-<dependency name=\"network\" grouping=\"require_all\" restart_on=\"none\" type=\"service\">\n      \
-<service_fmri value=\"{after}\"/>\n    \
-</dependency>\n    \
-<dependent name=\"tune\" grouping=\"optional_all\" restart_on=\"none\">\n      \
-<service_fmri value=\"{before}\"/>\n    \
-</dependent>\n    \
-<exec_method name=\"start\" type=\"method\" exec=\"{program} apply --boot\" timeout_seconds=\"60\"/>\n    \
-<exec_method name=\"stop\" type=\"method\" exec=\":true\" timeout_seconds=\"60\"/>\n    \
-<property_group name=\"startd\" type=\"framework\">\n      \
-<propval name=\"duration\" type=\"astring\" value=\"transient\"/>\n    \
-</property_group>\n  \
-</service>\n\
-</service_bundle>\n"
-    )
+    let (head, tail) = MANIFEST.split_once("-->\n").unwrap_or((MANIFEST, ""));
+    let tail = tail.replace(USUAL_PROGRAM, program);
+    let tail = match early {
+        Early::AfterTheNetwork => tail,
+        Early::BeforeTheNetwork => tail
+            .replace("svc:/network/initial:default", "svc:/network/ip-interface-management:default")
+            .replace("svc:/milestone/multi-user", "svc:/milestone/network"),
+    };
+    format!("{head}{values}-->\n{tail}")
 }
 
 /// Tells whether a text is a manifest of `tune`'s and starts nothing else.

@@ -60,8 +60,20 @@ fn invoker(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     ["SUDO_USER", "DOAS_USER"].into_iter().filter_map(variable).find(plain)
 }
 
+/// A program that brings its own C library cannot safely load the modules that the host's NSS names, because they
+/// belong to the host's library. It knows the users of `/etc/passwd` only.
 fn login_name(uid: Uid) -> Option<String> {
+    if cfg!(target_feature = "crt-static") {
+        let known = std::fs::read("/etc/passwd").ok()?;
+        return named_in(&String::from_utf8_lossy(&known), uid);
+    }
     User::from_uid(uid).ok().flatten().map(|user| user.name)
+}
+
+fn named_in(passwd: &str, uid: Uid) -> Option<String> {
+    let mut users = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let found = users.find(|fields| fields.get(2).is_some_and(|id| *id == uid.to_string()))?;
+    Some(found[0].to_owned())
 }
 
 #[cfg(test)]
@@ -77,6 +89,16 @@ mod tests {
         assert_eq!(invoker(with("an\nn")), None);
         assert_eq!(invoker(with("")), None);
         assert_eq!(actor().pid, std::process::id());
+    }
+
+    #[test]
+    fn a_user_is_found_in_the_list_of_users_by_number() {
+        let known =
+            "root:x:0:0:root:/root:/bin/sh\n\n# 7\nann:x:1000:1000::/home/ann:/bin/sh\nbob:x:10:10:::\n";
+        assert_eq!(named_in(known, Uid::from_raw(0)), Some("root".to_owned()));
+        assert_eq!(named_in(known, Uid::from_raw(10)), Some("bob".to_owned()));
+        assert_eq!(named_in(known, Uid::from_raw(1)), None);
+        assert_eq!(login_name(getuid()), User::from_uid(getuid()).ok().flatten().map(|user| user.name));
     }
 
     #[test]

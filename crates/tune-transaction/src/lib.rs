@@ -87,6 +87,7 @@
 
 #![forbid(unsafe_code)]
 
+mod absent;
 #[cfg(test)]
 mod campaign;
 mod clock;

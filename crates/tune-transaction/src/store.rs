@@ -14,7 +14,7 @@ use crate::history::{self, Chain, Head, Verification};
 use crate::lock::Locked;
 use crate::newer::{self, Age, Named};
 use crate::trial::{self, OnTrial};
-use crate::{journal, syslog};
+use crate::{absent, journal, syslog};
 
 /// The file of the active list.
 pub(crate) const CLAIMS: &str = "claims.json";
@@ -90,6 +90,7 @@ impl Store {
             (&self.directory, CLAIMS.to_owned(), CLAIMS_FORMAT),
             (&self.directory, history::HEAD.to_owned(), history::HEAD_FORMAT),
             (&self.directory, history::HISTORY.to_owned(), history::FORMAT),
+            (&self.directory, absent::ABSENT.to_owned(), absent::FORMAT),
         ];
         let journals = match self.journals() {
             Err(StateError::Denied { .. }) => None,

@@ -73,8 +73,11 @@ pub(crate) enum Command {
     /// Hold profiles against this host; changes nothing.
     Audit {
         /// Names, paths (with a /), or - for standard input.
-        #[arg(required = true, value_name = "PROFILE")]
+        #[arg(required_unless_present = "active", value_name = "PROFILE")]
         profiles: Vec<String>,
+        /// Audit what applied profiles hold, as tune active shows it.
+        #[arg(long, conflicts_with_all = ["profiles", "all_netns"])]
+        active: bool,
         /// Judge the running kernel only, or the next boot only.
         #[arg(long, value_enum)]
         only: Option<OnlyLayer>,
@@ -145,9 +148,9 @@ pub(crate) enum Command {
     },
     /// Print the manual page of tune, or of one of its commands.
     Man {
-        /// The command.
+        /// The command, and its own command where it has some: profile list.
         #[arg(value_name = "COMMAND")]
-        command: Option<String>,
+        command: Vec<String>,
     },
 }
 
@@ -297,8 +300,8 @@ pub(crate) struct Apply {
     /// Names, paths (with a /), or - for standard input. At a terminal, apply offers the list where none is named.
     #[arg(value_name = "PROFILE")]
     pub(crate) profiles: Vec<String>,
-    /// Set what profiles hold for the next boot, now: for a service that runs at boot where the system keeps no values
-    /// itself. Touches no files.
+    /// For a service that runs at boot: finish what was interrupted, then set what profiles hold where the system keeps no
+    /// values itself; elsewhere only what came to be after the boot settings, such as keys of a module. Touches no boot files.
     #[arg(long, conflicts_with_all = ["profiles", "boot_only", "runtime_only", "only", "except", "confirm_within"])]
     pub(crate) boot: bool,
     #[command(flatten)]

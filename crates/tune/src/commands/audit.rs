@@ -30,6 +30,26 @@ pub(crate) fn run(context: &Context, names: &[String], only: Option<OnlyLayer>) 
     Ok(report.exit_status())
 }
 
+/// Holds what profiles hold against the host. What is held has to be known for that.
+pub(crate) fn run_active(context: &Context, only: Option<OnlyLayer>) -> Result<u8, CliError> {
+    let (claims, unseen) = context.claims_seen();
+    if let Some(reason) = unseen {
+        return Err(CliError::failed(reason));
+    }
+    let engine = context.engine();
+    let boot_id = context.host().boot_id();
+    let findings = engine.audit_held(&engine.claims_here(&claims), &boot_id, only.map(layer));
+    let notes = match findings.as_slice() {
+        [] => vec!["no profile is active here".to_owned()],
+        found => engine.backend.reservations(found),
+    };
+    let open_transaction = context.open_transaction();
+    let host = context.host_ref();
+    let report = AuditReport { host, profiles: Vec::new(), findings, notes, open_transaction };
+    context.show(&report);
+    Ok(report.exit_status())
+}
+
 const fn layer(only: OnlyLayer) -> Layer {
     match only {
         OnlyLayer::Runtime => Layer::Runtime,

@@ -32,6 +32,8 @@ pub(crate) enum Intent {
     Forget(u64),
     /// Set in the running kernel what is held for the boot.
     Boot,
+    /// Set what came to be after the system had set its boot values.
+    Late,
 }
 
 /// A change as it was asked for.
@@ -127,7 +129,7 @@ impl Wanted {
     fn profiles(&self) -> Vec<ProfileRef> {
         match &self.intent {
             Intent::Apply(profiles) => profiles.iter().map(profile_ref).collect(),
-            Intent::Release(_) | Intent::Forget(_) | Intent::Boot => Vec::new(),
+            Intent::Release(_) | Intent::Forget(_) | Intent::Boot | Intent::Late => Vec::new(),
         }
     }
 
@@ -156,6 +158,10 @@ impl Wanted {
             Intent::Release(release) => Ok(context.engine().plan_release(release, held, &self.options)),
             Intent::Forget(transaction) => Ok(tune_engine::forget(claims, *transaction)),
             Intent::Boot => Ok(context.engine().plan_boot(held)),
+            Intent::Late => {
+                let absent = context.look_at_store()?.map(|store| store.absent(&boot_id)).transpose()?;
+                Ok(context.engine().plan_late(held, &absent.unwrap_or_default()))
+            }
         }
     }
 
@@ -289,7 +295,7 @@ impl Wanted {
 impl Wanted {
     /// Says what remains to be done by hand. At boot nothing has been started yet that would have to be restarted.
     fn to_do(&self, context: &Context, plan: &Plan, outcome: &Outcome) -> Vec<String> {
-        if matches!(self.intent, Intent::Boot) {
+        if matches!(self.intent, Intent::Boot | Intent::Late) {
             return Vec::new();
         }
         let done = plan.steps.iter().zip(&outcome.steps).filter(|(_, result)| **result == StepResult::Done);

@@ -37,7 +37,7 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
     // These look at no machine, or have to say something also where there is none to look at.
     let command = match command {
         Command::Completions { shell } => return completions::run(shell),
-        Command::Man { command } => return man::run(command.as_deref()),
+        Command::Man { command } => return man::run(&command),
         Command::Facts => return facts::run(global, doors),
         Command::Render(wanted) => return render::run(&wanted, global, doors),
         Command::Explain { subject, elsewhere } if elsewhere.is_meant() => {
@@ -50,10 +50,11 @@ pub(crate) fn run(command: Command, global: &Global, doors: &dyn Doors) -> Resul
         Command::Status => status::run(&context),
         Command::Explain { subject, .. } => explain::run(&context, &subject),
         Command::Profile(command) => profile::run(&context, command),
-        Command::Audit { profiles, only, all_netns: true } => {
+        Command::Audit { active: true, only, .. } => audit::run_active(&context, only),
+        Command::Audit { profiles, only, all_netns: true, .. } => {
             audit::run_everywhere(&context, doors, &profiles, only)
         }
-        Command::Audit { profiles, only, all_netns: false } => audit::run(&context, &profiles, only),
+        Command::Audit { profiles, only, all_netns: false, .. } => audit::run(&context, &profiles, only),
         Command::Plan(mut apply) => {
             apply.change.dry_run = true;
             plan::run(&context, &apply)
