@@ -195,8 +195,10 @@ impl Late<'_> {
                 "it was not seen to be missing in this boot, so somebody else may have set it".to_owned(),
             );
         }
+        let as_loaded = |live: &str| self.engine.backend.is_as_loaded(self.engine.host, &slot.tunable, live);
         match (&reading.default, &reading.live) {
             (Some(default), Ok(live)) if same_value(default, live) => None,
+            (None, Ok(live)) if as_loaded(live) => None,
             (Some(default), _) => Some(format!("somebody else has set it since it came to be {default}")),
             (None, _) => Some(
                 "whether somebody else has set it since it came cannot be told: its default is not known"

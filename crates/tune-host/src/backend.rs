@@ -414,6 +414,13 @@ pub trait Backend {
         false
     }
 
+    /// Tells whether a live value is what its module gives a tunable when it is loaded, as far as that is known: more than
+    /// the default of a reading, which must not depend on what the live value is.
+    fn is_as_loaded(&self, host: &dyn Host, tunable: &str, live: &str) -> bool {
+        let _ = (host, tunable, live);
+        false
+    }
+
     /// Returns by how much the kernel's timers may fire late that are set to this time.
     fn timer_slack(&self, time: Duration) -> Duration {
         let _ = time;

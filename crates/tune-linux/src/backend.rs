@@ -9,9 +9,10 @@ use tune_host::{
 };
 use tune_model::claim::ScopeClaims;
 use tune_model::profile::Scale;
-use tune_model::{Effect, Limits, Readings, Setting, Slot, Storable, System, Values};
+use tune_model::{Catalog, Effect, Limits, Readings, Setting, Slot, Storable, System, Values};
 
 use crate::boot::{self, ToolChoice};
+use crate::defaults::Ground;
 use crate::persist::Change;
 use crate::{hazard, keeps, permitted, persist, read, settings, story, use_now};
 
@@ -117,6 +118,11 @@ impl Backend for Linux {
 
     fn has_latecomers(&self) -> bool {
         true
+    }
+
+    fn is_as_loaded(&self, host: &dyn Host, tunable: &str, live: &str) -> bool {
+        let row = Catalog::of(System::Linux).get(tunable);
+        row.is_some_and(|row| Ground::of(host).is_as_loaded(row, live))
     }
 
     fn has_boot_layer(&self, host: &dyn Host) -> bool {
