@@ -92,12 +92,12 @@ pub fn legacy_page() -> String {
 }
 
 fn write_page(page: &mut String) -> fmt::Result {
-    page.push_str("\n| system | called, or bounded by | unit | default | range | evidence |\n");
-    page.push_str("| --- | --- | --- | --- | --- | --- |\n");
+    page.push('\n');
+    page.push_str(COLUMNS);
     for system in Legacy::get().iter() {
         for release in &system.releases {
             let mut rows = system.rows_on(release, Setting::FinWait2Timeout);
-            rows.try_for_each(|row| fin_wait_2(page, release, row))?;
+            rows.try_for_each(|row| write_row(page, release, row))?;
         }
     }
     contradictions(page)?;
@@ -119,7 +119,14 @@ const fn evidence(mark: Mark) -> &'static str {
     }
 }
 
-fn fin_wait_2(page: &mut String, release: &Release, row: &Row) -> fmt::Result {
+/// What [`write_row`] writes below.
+pub(crate) const COLUMNS: &str = "\
+| system | called, or bounded by | unit | default | range | evidence |
+| --- | --- | --- | --- | --- | --- |
+";
+
+/// Writes what is known of a setting on a system.
+pub(crate) fn write_row(page: &mut String, release: &Release, row: &Row) -> fmt::Result {
     let name = row.tunable.as_ref().filter(|_| row.way == Way::Tunable).map(|name| format!("`{name}`"));
     let beside = if row.beside { "beside it: " } else { "" };
     let called = name.or_else(|| row.bounded_by.clone()).unwrap_or_default();

@@ -1,110 +1,40 @@
-//! The page of settings, made from the settings and the catalog.
+//! The page of a system's tunables: every row of its catalog.
 
 use std::fmt::{self, Write};
 
-use tune_freebsd::FreeBsd;
-use tune_host::{Backend, FakeHost, Provision};
-use tune_linux::Linux;
 use tune_model::catalog::{Elsewhere, FAMILIES, Mutability, Outside, Reach, Tunable, Variant};
-use tune_model::{Catalog, Kind, Setting, Slot, System};
-use tune_solaris::Solaris;
-
-const HEAD: &str = "\
-# Settings
-
-This page is made from the settings and the catalog: `UPDATE_DOCS=1 cargo test -p tune-tests --test docs` writes it
-anew. `tune explain NAME` shows the same for a host, with its present values.
-
-A setting is one thing under one name on every system; behind it are the tunables of each. *Allowed* is what a profile
-may ask for without `--allow-unsafe`, *accepted* what every supported kernel takes.
-";
-
-/// Returns the page.
-#[must_use]
-pub fn settings_page() -> String {
-    let mut page = HEAD.to_owned();
-    match write_page(&mut page) {
-        Ok(()) | Err(fmt::Error) => page, // writing to a text does not fail
-    }
-}
+use tune_model::{Catalog, System};
 
 /// What stands above the tunables of a system.
-const LINUX: &str =
-    "All `tcp_*` keys govern TCP over IPv6 too. A key under `net.netfilter` needs its module.";
+const LINUX: &str = "\
+All `tcp_*` keys govern TCP over IPv6 too. A key under `net.netfilter` needs its module. [linux.md](../linux.md) tells what the
+values do.";
 const FREEBSD: &str = "\
 All `net.inet.tcp` keys govern TCP over IPv6 too. Times are kept in ticks of `kern.hz`: 10 ms in a virtual machine as
 installed, 1 ms elsewhere. A tunable that is not changed by the loader has no effect in loader.conf.
-[freebsd.md](systems/freebsd.md) tells what the values do and how sure that is.";
+[freebsd.md](../systems/freebsd.md) tells what the values do and how sure that is.";
 const SOLARIS: &str = "\
 A name is `ipadm`, the protocol and the property. A leading underscore marks a private property, which may change or go
 in any release. What stands here is the main line of illumos; where OpenSolaris of 2010-08, Solaris 11 or Solaris 10
 differ, or nobody could tell, their own line says so. Distributions change defaults: what `ipadm` shows as DEFAULT counts.
-[illumos-solaris.md](systems/illumos-solaris.md) tells what the values do and how sure that is.";
+[illumos-solaris.md](../systems/illumos-solaris.md) tells what the values do and how sure that is.";
 
-fn write_page(page: &mut String) -> fmt::Result {
-    let host = FakeHost::new();
-    let backends: [&dyn Backend; 3] = [&Linux::on(&host), &FreeBsd::on(&host), &Solaris::on(&host)];
-    contents(page, &backends)?;
-    for setting in Setting::ALL {
-        writeln!(page, "\n## {setting}\n\n{} Takes {}.", setting.meaning(), setting.kind().expected())?;
-        backends.iter().try_for_each(|backend| write_setting(page, *setting, *backend))?;
-    }
-    for (system, intro) in [(System::Linux, LINUX), (System::FreeBsd, FREEBSD), (System::Solaris, SOLARIS)] {
-        writeln!(page, "\n# Tunables of {}\n\n{intro}", system.title())?;
-        Catalog::of(system).iter().try_for_each(|row| write_tunable(page, row))?;
-    }
-    Ok(())
-}
-
-fn contents(page: &mut String, systems: &[&dyn Backend]) -> fmt::Result {
-    let titles: String =
-        systems.iter().map(|backend| format!(" on {} |", backend.system().title())).collect();
-    write!(page, "\n| setting | kind |{titles}\n| --- | --- |{}\n", " --- |".repeat(systems.len()))?;
-    for setting in Setting::ALL {
-        let name = setting.name();
-        let of = systems.iter().map(|backend| format!(" {} |", provided(&backend.provision(*setting))));
-        let of: String = of.collect();
-        writeln!(page, "| [{name}](#{}) | {} |{of}", anchor(name), kind(setting.kind()))?;
-    }
-    Ok(())
-}
-
-fn write_setting(page: &mut String, setting: Setting, backend: &dyn Backend) -> fmt::Result {
-    let title = backend.system().title();
-    let provision = backend.provision(setting);
-    let what = provided(&provision);
-    match &provision {
-        Provision::None => {
-            writeln!(page, "\n{title} has none. What bounds it there: {}.", backend.stands_in(setting))
-        }
-        Provision::Fixed(value) => writeln!(page, "\n{title}: always {value}."),
-        Provision::Derived(_) => {
-            writeln!(page, "\n{title}: follows from {what}; judged by itself, changed through them.")
-        }
-        Provision::Slots(slots) => {
-            let until = slots.iter().find_map(|slot| backend.catalog().get(&slot.tunable)?.until.as_deref());
-            let until = until.map(|release| format!(" (until {release})")).unwrap_or_default();
-            let beside: Vec<_> = slots.iter().flat_map(|slot| backend.beside(slot)).collect();
-            let also = match linked(&beside) {
-                names if names.is_empty() => String::new(),
-                names => format!(", and {names} where that has to be raised first"),
-            };
-            writeln!(page, "\n{title}: {what}{until}{also}.")
-        }
-    }
-}
-
-fn provided(provision: &Provision) -> String {
-    match provision {
-        Provision::None => "none".to_owned(),
-        Provision::Fixed(value) => format!("always {value}"),
-        _ => linked(provision.slots()),
-    }
-}
-
-fn linked(slots: &[Slot]) -> String {
-    let link = |slot: &Slot| format!("[`{slot}`](#{})", anchor(&slot.tunable));
-    slots.iter().map(link).collect::<Vec<_>>().join(", ")
+/// Returns the page of a system.
+pub(super) fn page(system: System) -> Result<String, fmt::Error> {
+    let mut page = format!("# Tunables of {}\n", system.title());
+    let intro = match system {
+        System::Linux => LINUX,
+        System::FreeBsd => FREEBSD,
+        System::Solaris => SOLARIS,
+    };
+    writeln!(page, "\nThis page is made from the catalog: {}\n\n{intro}\n", super::ANEW)?;
+    writeln!(
+        page,
+        "*Allowed* is what a profile may ask for without `--allow-unsafe`, *accepted* what every supported"
+    )?;
+    writeln!(page, "kernel takes. The portable [settings](../settings.md) are made of these.")?;
+    Catalog::of(system).iter().try_for_each(|row| write_tunable(&mut page, row))?;
+    Ok(page)
 }
 
 fn write_tunable(page: &mut String, row: &Tunable) -> fmt::Result {
@@ -166,13 +96,13 @@ fn labelled(label: &str, text: &str) -> String {
 }
 
 /// One range, or one for each field where they differ.
-fn ranges(of: &[(i128, i128)]) -> String {
+pub(super) fn ranges(of: &[(i128, i128)]) -> String {
     let mut shown: Vec<_> = of.iter().map(|(low, high)| format!("{low} to {high}")).collect();
     shown.dedup();
     shown.join("; ")
 }
 
-fn default(row: &Tunable) -> String {
+pub(super) fn default(row: &Tunable) -> String {
     let constant: Vec<_> = row.default.iter().map(ToString::to_string).collect();
     match (constant.join(" "), &row.default_text) {
         (value, None) => value,
@@ -218,7 +148,7 @@ const fn outside(row: &Tunable) -> &'static str {
     }
 }
 
-const fn mutability(row: &Tunable) -> &'static str {
+pub(super) const fn mutability(row: &Tunable) -> &'static str {
     match (row.mutability, row.loader) {
         (Mutability::Live, false) => "at run time",
         (Mutability::Live, true) => "at run time, and by the loader",
@@ -229,23 +159,4 @@ const fn mutability(row: &Tunable) -> &'static str {
         (Mutability::Fixed, _) => "never",
         _ => "",
     }
-}
-
-const fn kind(of: Kind) -> &'static str {
-    match of {
-        Kind::Duration => "duration",
-        Kind::Count => "count",
-        Kind::Bytes => "bytes",
-        Kind::Switch => "switch",
-        Kind::Ports => "ports",
-        Kind::Native => "number",
-        Kind::Text => "text",
-    }
-}
-
-/// Returns the anchor that a heading gets: letters, digits, `-` and `_` of it.
-#[must_use]
-pub fn anchor(heading: &str) -> String {
-    let kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
-    heading.trim().to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
