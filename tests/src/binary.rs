@@ -21,7 +21,7 @@ pub fn tune() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| match std::env::var_os("TUNE_BINARY") {
         Some(named) => PathBuf::from(named),
-        None => beside("tune", "tune"),
+        None => beside("tune"),
     })
 }
 
@@ -33,7 +33,7 @@ pub fn tune() -> &'static Path {
 ///
 /// When it is not there and cannot be built.
 #[must_use]
-pub fn beside(package: &str, name: &str) -> PathBuf {
+pub fn beside(name: &str) -> PathBuf {
     let caller = std::env::current_exe().expect("a program knows its own path");
     let parent = caller.parent().expect("a program lies in a directory");
     if parent.file_name().is_none_or(|name| name != "deps") {
@@ -43,7 +43,8 @@ pub fn beside(package: &str, name: &str) -> PathBuf {
     let release = directory.file_name().is_some_and(|name| name == "release");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", package, "--bin", name]);
+    // The whole workspace, of which only this is wanted: then features are those of the tests, and nothing is built twice.
+    build.args(["build", "--quiet", "--workspace", "--bin", name]);
     build.args(release.then_some("--release"));
     build
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -70,20 +70,3 @@ fn namespace() -> Result<(u64, u64)> {
 fn bind(from: &Path, to: &Path) -> Result<()> {
     Ok(mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
 }
-
-/// Builds the real binary, if it is not built, and returns where it is.
-///
-/// # Errors
-///
-/// When it cannot be built.
-pub fn tune_binary() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "tune", "--bin", "tune"])
-        .current_dir(root)
-        .status()?;
-    let here = std::env::current_exe()?;
-    let path = here.parent().and_then(Path::parent).map(|directory| directory.join("tune"));
-    path.filter(|path| built.success() && path.exists())
-        .ok_or_else(|| Error::other("the tune binary could not be built"))
-}

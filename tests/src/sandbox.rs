@@ -12,11 +12,12 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use nix::mount::{MsFlags, mount, umount};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
+
+use crate::binary;
 
 /// The command inside of the sandbox, where everybody may run it.
 pub const TUNE: &str = "/mnt/bin/tune";
@@ -56,7 +57,7 @@ pub fn inside(test: impl FnOnce(&Sandbox) + Send) {
     if !crate::needs_root() {
         return;
     }
-    let binary = binary();
+    let binary = binary::tune();
     let enter = || {
         furnish(binary, &[]);
         test(&Sandbox);
@@ -65,26 +66,6 @@ pub fn inside(test: impl FnOnce(&Sandbox) + Send) {
     if let Err(panic) = ended {
         std::panic::resume_unwind(panic);
     }
-}
-
-/// Returns the command under test: the one named by `TUNE_BIN`, or the one of this build.
-///
-/// # Panics
-///
-/// When it cannot be built.
-pub fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(named) = std::env::var_os("TUNE_BIN") {
-            return named.into();
-        }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let build = ["build", "--quiet", "--bin", "tune"];
-        assert!(Command::new(cargo).args(build).current_dir(root).status().unwrap().success());
-        // target/debug/deps/TEST
-        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("tune")
-    })
 }
 
 /// What of `/etc` programs need to run at all.

@@ -7,11 +7,11 @@ use std::thread;
 
 use tune_model::catalog::{Mutability, Reach};
 use tune_model::{Catalog, System};
-use tune_tests::needs_root;
 use tune_tests::outcome_cases::{self, Case, Form};
 use tune_tests::outcome_defaults;
-use tune_tests::outcome_lab::{OutcomeLab, tune_binary};
+use tune_tests::outcome_lab::OutcomeLab;
 use tune_tests::outcome_matrix::{Matrix, Tally};
+use tune_tests::{binary, needs_root};
 
 /// Runs `work` in a laboratory, on a thread that ends with it.
 fn in_lab(work: impl FnOnce(&OutcomeLab) + Send) {
@@ -90,12 +90,12 @@ fn the_binary_says_the_same() {
     if !needs_root() {
         return;
     }
-    let binary = tune_binary().unwrap();
+    let binary = binary::tune();
     in_lab(|lab| {
         let cases = of_catalog(Reach::Netns).into_iter().chain(outcome_cases::of_settings());
         let mut counts = [0; 3];
         for case in cases.step_by(SAMPLE) {
-            counts[usize::from(by_binary(lab, &binary, &case))] += 1;
+            counts[usize::from(by_binary(lab, binary, &case))] += 1;
         }
         println!("by the binary: {} applied, {} refused, {} otherwise", counts[0], counts[1], counts[2]);
         assert!(counts[0] > 10 && counts[1] > 20 && counts[2] == 0);
@@ -166,7 +166,7 @@ fn a_row_without_a_known_default_and_a_list_go_to_the_boot_file_too() {
     if !needs_root() {
         return;
     }
-    let binary = tune_binary().unwrap();
+    let binary = binary::tune();
     in_lab(|lab| {
         std::fs::write("/proc/sys/net/ipv4/tcp_rmem", "4096 100000 6291456").unwrap();
         let set = [
@@ -176,7 +176,7 @@ fn a_row_without_a_known_default_and_a_list_go_to_the_boot_file_too() {
             "--yes",
         ];
         for changed in [true, false] {
-            let output = lab.tune(&binary, &set).unwrap();
+            let output = lab.tune(binary, &set).unwrap();
             let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             assert_eq!((output.status.code(), &json["changed"]), (Some(0), &changed.into()), "{json}");
             let file = std::fs::read_to_string("/etc/sysctl.d/zz-tune.conf").unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tune_tests::sandbox::binary;
+use tune_tests::binary;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -26,7 +26,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn page(names: &[&str]) -> String {
-    let ended = Command::new(binary()).arg("man").args(names).output().unwrap();
+    let ended = Command::new(binary::tune()).arg("man").args(names).output().unwrap();
     assert!(ended.status.success(), "tune man {names:?}");
     String::from_utf8(ended.stdout).unwrap()
 }

@@ -22,7 +22,7 @@ pub use clients::{Clients, Load};
 pub use debian::{are_installed, httpd, nginx, site};
 pub use diagnosis::{Diagnosis, Finding, Remedy};
 
-use crate::binary::Ran;
+use crate::binary::{self, Ran};
 use crate::half_closed::in_a_namespace;
 use crate::sandbox;
 use crate::terminal::Terminal;
@@ -79,7 +79,7 @@ impl Stage {
     fn new(program: &Path) -> Self {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]).arg(program);
-        let mut outer = started(command.arg("host").arg(sandbox::binary()));
+        let mut outer = started(command.arg("host").arg(binary::tune()));
         let first = child_of(&mut outer);
         Self { program: program.to_owned(), outer, first }
     }

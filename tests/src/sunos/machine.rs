@@ -338,6 +338,6 @@ fn stand_in() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| match std::env::var_os("SUNOS_STAND_IN") {
         Some(named) => PathBuf::from(named),
-        None => crate::binary::beside("tune-tests", "sunos-stand-in"),
+        None => crate::binary::beside("sunos-stand-in"),
     })
 }
