@@ -62,7 +62,10 @@ fn the_version_is_said_in_one_place_and_where_a_port_must_say_it_again() {
     assert!(port.contains(&format!("\nDISTVERSION=\t{VERSION}\n")), "{port}");
     let elsewhere = files_below(&root().join("packaging")).into_iter().filter(|path| {
         let found = fs::read_to_string(path).unwrap_or_default();
-        !path.ends_with("freebsd/port/Makefile") && found.contains(VERSION)
+        // The collection and the module have to say it too, and since when there is what: their own tests hold that.
+        let own_tests =
+            ["packaging/ansible", "packaging/puppet"].iter().any(|part| path.starts_with(root().join(part)));
+        !own_tests && !path.ends_with("freebsd/port/Makefile") && found.contains(VERSION)
     });
     assert_eq!(elsewhere.collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
