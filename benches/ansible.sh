@@ -17,45 +17,21 @@
 # tools. Needs the Debian packages iproute2, procps, python3-venv, unzip and util-linux.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=benches/lib.sh
+source benches/lib.sh
 # shellcheck source=.ci/lib.sh
 source .ci/lib.sh
 
 # The package that has the ansible.posix for this ansible-core.
 ANSIBLE=12.3.0
-VALUES=(
-    net.core.somaxconn=8192
-    net.ipv4.tcp_fin_timeout=30
-    net.ipv4.tcp_keepalive_intvl=30
-    net.ipv4.tcp_keepalive_probes=5
-    net.ipv4.tcp_keepalive_time=600
-    net.ipv4.tcp_max_syn_backlog=4096
-    net.ipv4.tcp_orphan_retries=3
-    net.ipv4.tcp_retries2=10
-    "net.ipv4.tcp_rmem=4096 131072 16777216"
-    net.ipv4.udp_rmem_min=8192
-    net.ipv4.udp_wmem_min=8192
-    "net.ipv4.tcp_wmem=4096 16384 8388608"
-)
 
 tune=target/release/tune runs=7
 
-fail() {
-    echo "ansible.sh: $1" >&2
-    exit "${2:-1}"
-}
-
 arguments=("$@")
-while (($#)); do
-    case $1 in
-        --tune | --runs) (($# > 1)) || fail "$1 wants a value" 64 ;;
-        *) fail "unknown argument: $1" 64 ;;
-    esac
-    printf -v "${1#--}" %s "$2"
-    shift 2
-done
-[[ $runs =~ ^[1-9][0-9]*$ ]] || fail '--runs wants a number above 0' 64
+take_options "tune runs" "$@"
+counts runs
 tune=$(realpath "$tune")
-[[ -f $tune && -x $tune ]] || fail "no binary to measure: $tune (build it: cargo build --release)"
+there_is "$tune"
 
 # Takes ansible.posix out of the package that bundles it with a hundred others.
 ansible_posix() {

@@ -19,44 +19,18 @@
 # Needs the Debian packages hyperfine, iproute2, procps, strace and util-linux.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=benches/lib.sh
+source benches/lib.sh
 
-VALUES=(
-    net.core.somaxconn=8192
-    net.ipv4.tcp_fin_timeout=30
-    net.ipv4.tcp_keepalive_intvl=30
-    net.ipv4.tcp_keepalive_probes=5
-    net.ipv4.tcp_keepalive_time=600
-    net.ipv4.tcp_max_syn_backlog=2048
-    net.ipv4.tcp_orphan_retries=3
-    net.ipv4.tcp_retries2=10
-    "net.ipv4.tcp_rmem=4096 131072 16777216"
-    net.ipv4.udp_rmem_min=8192
-    net.ipv4.udp_wmem_min=8192
-    "net.ipv4.tcp_wmem=4096 16384 8388608"
-)
 LIMIT_SYNCS=20 LIMIT_MS=100
 
 tune=target/release/tune runs=30 rounds=5 check=false
 
-fail() {
-    echo "apply.sh: $1" >&2
-    exit "${2:-1}"
-}
-
 arguments=("$@")
-while (($#)); do
-    case $1 in
-        --check) check=true && shift && continue ;;
-        --tune | --runs | --rounds) ;;
-        *) fail "unknown argument: $1" 64 ;;
-    esac
-    (($# > 1)) || fail "$1 wants a value" 64
-    printf -v "${1#--}" %s "$2"
-    shift 2
-done
-[[ $runs =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || fail '--runs and --rounds want a number above 0' 64
+take_options "tune runs rounds check" "$@"
+counts runs rounds
 tune=$(realpath "$tune")
-[[ -f $tune && -x $tune ]] || fail "no binary to measure: $tune (build it: cargo build --release)"
+there_is "$tune"
 
 if [[ ${TUNE_BENCH_INSIDE-} != yes ]]; then
     [[ $EUID -eq 0 ]] || fail 'root is needed for namespaces of its own' 77

@@ -25,6 +25,8 @@
 # Needs the Debian packages hyperfine, procps, systemd and time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=benches/lib.sh
+source benches/lib.sh
 
 # The tunables that the profile web-server reads.
 KEYS=(
@@ -44,23 +46,8 @@ NAMES=(tune sysctl cat-config)
 
 tune=target/release/tune profile=web-server runs=200 rounds=5 check=false
 
-fail() {
-    echo "audit.sh: $1" >&2
-    exit "${2:-1}"
-}
-
-while (($#)); do
-    case $1 in
-        --check) check=true && shift && continue ;;
-        --tune | --profile | --runs | --rounds) ;;
-        *) fail "unknown argument: $1" 64 ;;
-    esac
-    (($# > 1)) || fail "$1 wants a value" 64
-    printf -v "${1#--}" %s "$2"
-    shift 2
-done
-
-[[ $runs =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || fail '--runs and --rounds want a number above 0' 64
+take_options "tune profile runs rounds check" "$@"
+counts runs rounds
 [[ $tune$profile != *[[:space:]]* ]] || fail 'the path and the profile may not hold blanks' 64
 
 # Finds a program, also where only root's PATH leads.
@@ -72,7 +59,7 @@ sysctl=$(find_program sysctl procps)
 cat_config=$(find_program systemd-sysctl systemd)
 gnu_time=/usr/bin/time
 [[ -x $gnu_time ]] || fail 'no GNU time: install the package time'
-[[ -f $tune && -x $tune ]] || fail "no binary to measure: $tune (build it: cargo build --release)"
+there_is "$tune"
 
 # Prints the words of a command. None holds a blank.
 words() {

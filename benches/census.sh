@@ -25,6 +25,11 @@
 # `cargo build --release --package tune-tests --example census --bin tune-half-close`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=benches/lib.sh
+source benches/lib.sh
+# 1 is a limit that is missed.
+# shellcheck disable=SC2034 # for fail
+CANNOT=2
 
 LIMIT_MIB=24
 CENSUS=target/release/examples/census HALF_CLOSE=target/release/tune-half-close
@@ -34,22 +39,8 @@ FIN_TIMEOUT=7260
 
 sizes="1000 10000 40000 100000" runs=5 rounds=5 check=false
 
-fail() {
-    echo "census.sh: $1" >&2
-    exit "${2:-2}"
-}
-
-while (($#)); do
-    case $1 in
-        --check) check=true && shift && continue ;;
-        --sizes | --runs | --rounds) ;;
-        *) fail "unknown argument: $1" 64 ;;
-    esac
-    (($# > 1)) || fail "$1 wants a value" 64
-    printf -v "${1#--}" %s "$2"
-    shift 2
-done
-[[ $runs =~ ^[1-9][0-9]*$ && $rounds =~ ^[1-9][0-9]*$ ]] || fail '--runs and --rounds want a number above 0' 64
+take_options "sizes runs rounds check" "$@"
+counts runs rounds
 [[ $sizes =~ ^[1-9][0-9]*(\ [1-9][0-9]*)*$ ]] || fail '--sizes wants numbers above 0' 64
 for program in "$CENSUS" "$HALF_CLOSE"; do
     [[ -x $program ]] || fail "no $program: see the top of this script"
