@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 
-use tune_tests::sandbox::{STATE, Sandbox, inside};
+use tune_tests::sandbox::{BOOT_FILE, STATE, Sandbox, inside};
 
 const FIN_TIMEOUT: &str = "/proc/sys/net/ipv4/tcp_fin_timeout";
 
@@ -18,6 +18,12 @@ const APPLIED: fn(&Sandbox) = |sandbox| drop(sandbox.tune(&["apply", "web-server
 const DRIFTED: fn(&Sandbox) = |sandbox| {
     APPLIED(sandbox);
     fs::write(FIN_TIMEOUT, "45\n").unwrap();
+};
+/// All values are as wanted, and somebody else has written into the file that holds them.
+const EDITED: fn(&Sandbox) = |sandbox| {
+    APPLIED(sandbox);
+    let text = fs::read_to_string(BOOT_FILE).unwrap();
+    fs::write(BOOT_FILE, format!("{text}# mine\n")).unwrap();
 };
 /// Nothing of a closed connection is kept there.
 const KEEPS_NOTHING: fn(&Sandbox) = |sandbox| {
@@ -42,6 +48,9 @@ const ROWS: &[Row] = &[
     (NOTHING, &["set", "tcp.fin_wait_2_timeout=90s", "--yes"], 1),
     (NOTHING, &["render", "web-server", "--for", "linux"], 1),
     (NOTHING, &["render", "web-server", "--for", "illumos", "--ram", "16GiB"], 0),
+    (EDITED, &["audit", "web-server"], 0),
+    (EDITED, &["apply", "web-server", "--check"], 1),
+    (EDITED, &["apply", "web-server", "--yes"], 1),
     (NOTHING, &["audit", "web-server"], 2),
     (KEEPS_NOTHING, &["prove", "--here"], 2),
     (NOTHING, &["plan", "web-server"], 2),

@@ -378,5 +378,9 @@ fn facts_are_a_document_whatever_happens() {
         let nothing = checked(&sandbox.tune(&["--netns", "nosuch", "facts"]).code(0));
         assert!(nothing["error"].as_str().unwrap().contains("nosuch"), "{nothing}");
         assert_eq!(nothing["settings"], Value::Null);
+        fs::write(format!("{STATE}/claims.json"), "{").unwrap();
+        let damaged = checked(&sandbox.tune(&["facts"]).code(0));
+        assert_eq!(damaged["active"], Value::Null);
+        assert!(damaged["notes"][0].as_str().unwrap().contains("claims.json"), "{damaged}");
     });
 }

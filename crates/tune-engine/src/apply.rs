@@ -108,7 +108,10 @@ impl Sorted<'_> {
     /// Says what is left out: one by one where that is not much.
     fn tell_elsewhere(&mut self) {
         const FEW: usize = 3;
-        let left_out = std::mem::take(&mut self.elsewhere);
+        let mut left_out = std::mem::take(&mut self.elsewhere);
+        // Several profiles may ask for the same.
+        let mut seen = BTreeSet::new();
+        left_out.retain(|(subject, _)| seen.insert(subject.clone()));
         if left_out.len() <= FEW {
             let each = left_out.iter().map(|(subject, note)| format!("{subject} is left out: {note}"));
             return self.warnings.extend(each);

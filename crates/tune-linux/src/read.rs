@@ -56,7 +56,11 @@ impl Reader<'_> {
     fn reading(&self, name: &str, text: Result<String, ReadError>) -> Reading {
         let row = Catalog::of(System::Linux).get(name);
         let out_of_scope = self.out_of_scope(name, row, &text);
-        let live = text.map_err(|error| self.unread(&error, row));
+        let live = text.map_err(|error| match (&error, &out_of_scope) {
+            // The kernel has it; this namespace has not.
+            (ReadError::Missing(_), Some(why)) => Unread::Missing(why.clone()),
+            _ => self.unread(&error, row),
+        });
         let default = row.and_then(|row| self.ground.default_of(row, live.as_deref().ok()));
         let start = Start { name, row, default: default.as_deref(), live: live.as_deref().ok() };
         let boot = self.predict(&start, |next| &next.as_is);

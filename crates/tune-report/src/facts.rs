@@ -40,9 +40,12 @@ impl Pending {
 struct Known {
     host: HostRef,
     boot_tool: Option<String>,
-    active: Vec<String>,
+    /// The profiles that hold values; `None` where that cannot be told.
+    active: Option<Vec<String>>,
     pending: Vec<Pending>,
     settings: BTreeMap<String, Fact>,
+    /// What else an administrator should know, such as what cannot be told.
+    notes: Vec<String>,
 }
 
 /// Why nothing is known.
@@ -70,18 +73,20 @@ impl FactsReport {
     /// The name of the document's schema.
     pub const SCHEMA: &str = "tune.facts/1";
 
-    /// Takes from a status what a program asks for; `version` is that of `tune`.
+    /// Takes from a status what a program asks for; `version` is that of `tune`, and which profiles are active may be
+    /// unknown.
     #[must_use]
-    pub fn new(version: &'static str, status: StatusReport) -> Self {
+    pub fn new(version: &'static str, status: StatusReport, active_is_known: bool) -> Self {
         let fact = |state: crate::status::SettingState| {
             (state.setting.to_string(), Fact { now: state.effective, next_boot: state.boot_effective })
         };
         let known = Known {
             host: status.host,
             boot_tool: status.boot_tool,
-            active: status.active,
+            active: active_is_known.then_some(status.active),
             pending: status.transactions.iter().map(Pending::new).collect(),
             settings: status.settings.into_iter().map(fact).collect(),
+            notes: status.notes,
         };
         Self { version, found: Found::Known(Box::new(known)) }
     }
@@ -138,7 +143,12 @@ mod tests {
             transactions: vec![waiting],
             notes: vec![],
         };
-        let document = check(&FactsReport::new("1.2.3", status), "facts");
+        let document = check(&FactsReport::new("1.2.3", status.clone(), true), "facts");
+        let unknown = check(&FactsReport::new("1.2.3", status, false), "facts");
+        assert_eq!(
+            (&document["active"][0], &unknown["active"]),
+            (&"web-server".into(), &serde_json::Value::Null)
+        );
         let fact = &document["settings"]["tcp.fin_wait_2_timeout"];
         assert_eq!((&fact["now"]["value"], &fact["next_boot"]["text"]), (&60_000.into(), &"30s".into()));
         assert_eq!(

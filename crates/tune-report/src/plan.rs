@@ -73,6 +73,7 @@ impl PlanReport {
         match (self.command, verdict::exit_status(&self.plan.findings)) {
             (Command::Off | Command::Rollback, _) if !self.plan.conflicts.is_empty() => verdict::EXIT_DIFFERS,
             (Command::Off | Command::Rollback | Command::Confirm, _) => verdict::EXIT_MET,
+            (Command::Apply, verdict::EXIT_MET) if !self.plan.refusals.is_empty() => verdict::EXIT_UNKNOWN,
             (Command::Apply, verdict::EXIT_MET) if self.would_change() => verdict::EXIT_DIFFERS,
             (Command::Apply, status) => status,
         }

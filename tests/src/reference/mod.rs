@@ -12,7 +12,8 @@ use tune_linux::Linux;
 use tune_model::{Kind, Setting, Slot, System};
 use tune_solaris::Solaris;
 
-const ANEW: &str = "`UPDATE_DOCS=1 cargo test -p tune-tests --test docs` writes it\nanew.";
+/// For those who would change a page by hand.
+const ANEW: &str = "<!-- Made from the catalog: UPDATE_DOCS=1 cargo test -p tune-tests --test docs -->";
 
 const HEAD: &str = "\
 # Settings
@@ -52,7 +53,7 @@ const fn file(system: System) -> &'static str {
 }
 
 fn contents(systems: &[&dyn Backend]) -> Result<String, fmt::Error> {
-    let mut page = format!("{HEAD}\nThis page is made from the catalog: {ANEW}\n");
+    let mut page = format!("{ANEW}\n{HEAD}");
     let titles: String =
         systems.iter().map(|backend| format!(" on {} |", backend.system().title())).collect();
     write!(page, "\n| setting | kind |{titles}\n| --- | --- |{}\n", " --- |".repeat(systems.len()))?;

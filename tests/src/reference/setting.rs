@@ -13,9 +13,8 @@ const TUNABLES: &str = "../tunables";
 
 /// Returns the page of a setting.
 pub(super) fn page(setting: Setting, systems: &[&dyn Backend]) -> Result<String, fmt::Error> {
-    let mut page = format!("# {setting}\n");
-    writeln!(page, "\n{} Takes {}.\n", setting.meaning(), setting.kind().expected())?;
-    writeln!(page, "This page is made from the catalog: {}", super::ANEW)?;
+    let mut page = format!("{}\n# {setting}\n", super::ANEW);
+    writeln!(page, "\n{} Takes {}.", setting.meaning(), setting.kind().expected())?;
     writeln!(page, "\n```sh\ntune explain {setting}                  # on this host, with its values")?;
     writeln!(page, "tune explain {setting} --all-systems    # on every system, old ones too\n```")?;
     systems.iter().try_for_each(|backend| write_system(&mut page, setting, *backend))?;
@@ -34,7 +33,8 @@ fn write_system(page: &mut String, setting: Setting, backend: &dyn Backend) -> f
             write_tunables(page, &slots, backend)
         }
         Provision::Slots(slots) => {
-            let beside: Vec<_> = slots.iter().flat_map(|slot| backend.beside(slot)).collect();
+            let beside = slots.iter().flat_map(|slot| backend.beside(slot));
+            let beside: Vec<_> = beside.filter(|slot| !slots.contains(slot)).collect();
             let also = match linked(backend, &beside, TUNABLES) {
                 names if names.is_empty() => String::new(),
                 names => format!(", and {names} where that has to be raised first"),

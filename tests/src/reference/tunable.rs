@@ -21,13 +21,13 @@ differ, or nobody could tell, their own line says so. Distributions change defau
 
 /// Returns the page of a system.
 pub(super) fn page(system: System) -> Result<String, fmt::Error> {
-    let mut page = format!("# Tunables of {}\n", system.title());
+    let mut page = format!("{}\n# Tunables of {}\n", super::ANEW, system.title());
     let intro = match system {
         System::Linux => LINUX,
         System::FreeBsd => FREEBSD,
         System::Solaris => SOLARIS,
     };
-    writeln!(page, "\nThis page is made from the catalog: {}\n\n{intro}\n", super::ANEW)?;
+    writeln!(page, "\n{intro}\n")?;
     writeln!(
         page,
         "*Allowed* is what a profile may ask for without `--allow-unsafe`, *accepted* what every supported"

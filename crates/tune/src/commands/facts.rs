@@ -17,7 +17,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) fn run(global: &Global, doors: &dyn Doors) -> Result<u8, CliError> {
     use tune_report::Report;
     let report = match Context::new(global, doors) {
-        Ok(context) => FactsReport::new(VERSION, status::look(&context)),
+        Ok(context) => FactsReport::new(VERSION, status::look(&context), context.claims_seen().1.is_none()),
         Err(error) => FactsReport::failed(VERSION, &error.0),
     };
     output::print(&report.json());
