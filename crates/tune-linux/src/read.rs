@@ -57,8 +57,10 @@ impl Reader<'_> {
         let row = Catalog::of(System::Linux).get(name);
         let out_of_scope = self.out_of_scope(name, row, &text);
         let live = text.map_err(|error| match (&error, &out_of_scope) {
-            // The kernel has it; this namespace has not.
-            (ReadError::Missing(_), Some(why)) => Unread::Missing(why.clone()),
+            // The kernel has it, for the host.
+            (ReadError::Missing(_), Some(_)) => {
+                Unread::Missing(format!("this network namespace has no {name}"))
+            }
             _ => self.unread(&error, row),
         });
         let default = row.and_then(|row| self.ground.default_of(row, live.as_deref().ok()));
