@@ -2,6 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+/// A site's profile of two values that every network namespace has.
+pub const SITE: &str = r#"
+[settings]
+"tcp.fin_wait_2_timeout" = "30s"
+"tcp.keepalive_idle" = "10min"
+"#;
+
 /// Returns where a program is: at the path in an environment variable, or in `PATH`.
 ///
 /// # Errors

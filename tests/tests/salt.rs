@@ -9,16 +9,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tune_tests::binary::{self, Ran};
 use tune_tests::namespace::{Boot, TestHost, write_file};
+use tune_tests::sandbox::BOOT_FILE;
+use tune_tests::tool::SITE;
+use tune_tests::trial::FIN;
 use tune_tests::{may_run, needs_root, tool};
 
-const FIN: &str = "net.ipv4.tcp_fin_timeout";
-const BOOT_FILE: &str = "/etc/sysctl.d/zz-tune.conf";
-/// A site's profile of two values that every network namespace has.
-const SITE: &str = r#"
-[settings]
-"tcp.fin_wait_2_timeout" = "30s"
-"tcp.keepalive_idle" = "10min"
-"#;
 const MINION: &str = "root_dir: /mnt/salt/root
 file_client: local
 file_roots: {base: [/mnt/srv]}
